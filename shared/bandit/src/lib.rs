@@ -1,0 +1,7 @@
+//! The decisions of Pitboss. Pure: no IO, no async, no clock, no global randomness.
+//!
+//! The same input gives the same output, bit for bit: a decision can be replayed from its row.
+
+pub mod experiment;
+pub mod spec;
+pub mod targeting;

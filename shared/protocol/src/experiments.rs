@@ -1,0 +1,284 @@
+//! Experiments as a console sees them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// One experiment in the list, with all that its first screen needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its key.
+    pub key: String,
+    /// A title for people.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The team to ask.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// draft, running, paused, stopped, rolled_back or archived.
+    pub state: String,
+    /// When it got there.
+    pub since: Option<DateTime<Utc>>,
+    /// Who put it there and why; empty where nobody asked.
+    #[serde(default)]
+    pub state_by: String,
+    /// Why.
+    #[serde(default)]
+    pub state_why: String,
+    /// The learning lane's policy.
+    pub policy: String,
+    /// The revision of its last change.
+    pub revision: u64,
+    /// The share of eligible units that take part.
+    pub traffic: f64,
+    /// The share of participants in the holdback lane.
+    pub holdback: f64,
+    /// Every open arm's least probability.
+    pub floor: f64,
+    /// The reward in words, such as `conversion within 24h`.
+    #[serde(default)]
+    pub reward: String,
+    /// New assignments a second, over the last minute.
+    pub decisions_per_sec: f64,
+    /// New assignments since the start.
+    pub assigned: u64,
+    /// The learning lane's newest policy version.
+    pub version: u32,
+    /// When that was published.
+    pub published_at: Option<DateTime<Utc>>,
+    /// Whether the split is still even, and why, such as `burn-in: 12 of 100 rewards on green`.
+    #[serde(default)]
+    pub burn_in: Option<String>,
+    /// The learning lane's arms, in the order of the file, retired ones last.
+    pub arms: Vec<ArmRow>,
+    /// Declared guardrails.
+    #[serde(default)]
+    pub guardrails: Vec<GuardrailRow>,
+    /// Parts that are declared but whose engine does not run yet.
+    #[serde(default)]
+    pub not_active: Vec<String>,
+    /// Holds on it.
+    #[serde(default)]
+    pub holds: Vec<String>,
+}
+
+/// One arm of the learning lane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmRow {
+    /// Its name.
+    pub name: String,
+    /// Whether it is the control.
+    pub control: bool,
+    /// Whether it is no longer declared.
+    #[serde(default)]
+    pub retired: bool,
+    /// The probability with which a new unit of the lane draws it, in `0..=1`.
+    pub share: f64,
+    /// The posterior Beta's alpha.
+    pub alpha: f64,
+    /// The posterior Beta's beta.
+    pub beta: f64,
+    /// Units assigned.
+    pub assigned: u64,
+    /// Units exposed.
+    pub exposed: u64,
+    /// Units whose window has closed.
+    pub resolved: u64,
+    /// Sum of the resolved rewards, each in `0..=1`.
+    pub reward_sum: f64,
+    /// The probability that it is the best arm, in `0..=1`.
+    pub p_best: f64,
+    /// What choosing it now would lose against the best, in reward.
+    pub expected_loss: f64,
+    /// The posterior mean.
+    pub mean: f64,
+    /// The 95 % equal-tailed interval's lower end.
+    pub low: f64,
+    /// The 95 % equal-tailed interval's upper end.
+    pub high: f64,
+}
+
+/// One declared guardrail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GuardrailRow {
+    /// Its name.
+    pub name: String,
+    /// What it limits, in words, such as `error_rate < 1%`.
+    pub limit: String,
+    /// What it does.
+    pub action: String,
+    /// pass, warn, fail, unknown or not_active.
+    pub status: String,
+}
+
+/// One experiment's screen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detail {
+    /// The daemon's clock.
+    pub now: DateTime<Utc>,
+    /// What the list says of it.
+    pub row: Row,
+    /// The learning lane's allocation over time, oldest first, at most 500 points.
+    pub allocation: Vec<AllocationPoint>,
+    /// What happened to it, newest first, at most 100: audit rows and policy milestones.
+    pub events: Vec<TimelineEntry>,
+    /// The spec in force, as TOML, for reading and for copying into a file.
+    #[serde(default)]
+    pub spec_toml: String,
+}
+
+/// The allocation from one moment on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AllocationPoint {
+    /// From when.
+    pub at: DateTime<Utc>,
+    /// The policy version.
+    pub version: u32,
+    /// Probabilities in the order of [`Row::arms`].
+    pub shares: Vec<f64>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// policy, state, apply, ...
+    pub kind: String,
+    /// In words.
+    pub text: String,
+}
+
+/// Counts, rates and posteriors of every lane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// The experiment.
+    pub experiment: String,
+    /// Its state.
+    pub state: String,
+    /// As of when: everything folded before this is in the figures.
+    pub as_of: DateTime<Utc>,
+    /// Units assigned, all lanes and arms.
+    pub assignments: u64,
+    /// Units exposed.
+    pub exposures: u64,
+    /// Events in the ledger, each once, whatever they became.
+    pub events: u64,
+    /// Events by name.
+    pub events_by_name: Vec<(String, u64)>,
+    /// Events that came twice under one id with the same body.
+    pub duplicates: u64,
+    /// Ids that came again with another body.
+    pub conflicts: u64,
+    /// Events that came after their unit's window, stored and not learned.
+    pub late: u64,
+    /// Events of units without an assignment, stored and not learned.
+    pub unassigned: u64,
+    /// Units whose window has closed.
+    pub rewards: u64,
+    /// Units whose window is open.
+    pub pending: u64,
+    /// Received events that are not folded yet.
+    pub unfolded: u64,
+    /// Policy versions published.
+    pub versions: u64,
+    /// The lanes.
+    pub lanes: Vec<LaneResults>,
+}
+
+/// One lane's results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LaneResults {
+    /// holdback or main.
+    pub lane: String,
+    /// Its policy.
+    pub policy: String,
+    /// Its newest version.
+    pub version: u32,
+    /// Its arms.
+    pub arms: Vec<ArmRow>,
+}
+
+/// The reading of the results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Insights {
+    /// The experiment.
+    pub experiment: String,
+    /// As of when.
+    pub as_of: DateTime<Utc>,
+    /// One sentence.
+    pub summary: String,
+    /// The learning lane's arms, best first.
+    pub arms: Vec<ArmInsight>,
+    /// What to keep in mind, such as a burn-in that is not over.
+    pub caveats: Vec<String>,
+}
+
+/// One arm's reading.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmInsight {
+    /// Its name.
+    pub arm: String,
+    /// Resolved units.
+    pub samples: u64,
+    /// The posterior mean.
+    pub rate: f64,
+    /// The 95 % interval's lower end.
+    pub low: f64,
+    /// The 95 % interval's upper end.
+    pub high: f64,
+    /// The probability that it is the best arm.
+    pub p_best: f64,
+    /// The probability that it beats control; `None` for control.
+    pub p_beats_control: Option<f64>,
+    /// What choosing it now would lose.
+    pub expected_loss: f64,
+    /// In words.
+    pub recommendation: String,
+}
+
+/// Why a unit has its arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The experiment.
+    pub experiment: String,
+    /// The unit's key, in hex; the raw id is never kept.
+    pub unit_key: String,
+    /// What is stored; `None` if the unit was never assigned.
+    pub stored: Option<StoredAssignment>,
+    /// The arm that the recomputation gives.
+    pub recomputed_arm: Option<String>,
+    /// Whether both agree; `None` where nothing is stored.
+    pub agrees: Option<bool>,
+    /// Every step, in order.
+    pub steps: Vec<ExplainStep>,
+}
+
+/// A stored assignment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredAssignment {
+    /// The lane.
+    pub lane: String,
+    /// The arm.
+    pub arm: String,
+    /// The policy version.
+    pub version: u32,
+    /// The probability with which the arm was drawn, in `0..=1`.
+    pub propensity: f64,
+    /// When it was assigned.
+    pub at: DateTime<Utc>,
+    /// When it was exposed.
+    pub exposed_at: Option<DateTime<Utc>>,
+    /// The outcome, once its window has closed.
+    pub reward: Option<f64>,
+}
+
+/// One step of a decision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExplainStep {
+    /// Such as `traffic`.
+    pub step: String,
+    /// What was looked at, with figures.
+    pub detail: String,
+    /// What came of it.
+    pub outcome: String,
+}

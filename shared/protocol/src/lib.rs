@@ -1,0 +1,12 @@
+//! The contract between the daemon and its console: one tarpc service, plain wire types, a safe codec.
+//!
+//! Wire types are not the core's types: names are text, states are words, numbers carry their unit in
+//! their name, so that a newer console can read an older daemon and the other way round. Every struct
+//! ignores keys it does not know and has a default for keys it may not get.
+
+pub mod codec;
+pub mod control;
+pub mod experiments;
+pub mod plans;
+pub mod refusal;
+pub mod transport;
