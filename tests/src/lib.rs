@@ -1,1 +1,6 @@
-//! Placeholder.
+//! What end-to-end tests stand on: the real binaries, real sockets, a real database of their own.
+
+pub mod binaries;
+pub mod http;
+pub mod installation;
+pub mod wait;

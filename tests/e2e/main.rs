@@ -1,0 +1,3 @@
+//! End-to-end tests, in one binary so that they link once.
+
+mod architecture;

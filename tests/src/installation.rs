@@ -1,0 +1,203 @@
+//! A private installation: a data directory, a database, and the daemon that serves it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use anyhow::{Context, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::binaries::{pitboss, pitbossd};
+use crate::http::Http;
+use crate::wait;
+
+/// Everything that belongs to one installation; gone when dropped.
+pub struct Installation {
+    directory: TempDir,
+    daemon: Option<Child>,
+    addresses: Value,
+}
+
+impl Installation {
+    /// A new directory with an embedded database, and its daemon, ready.
+    pub async fn start() -> anyhow::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("pitboss-test-").tempdir()?;
+        let mut installation = Self {
+            directory,
+            daemon: None,
+            addresses: Value::Null,
+        };
+        installation.start_daemon().await?;
+        Ok(installation)
+    }
+
+    /// Starts the daemon on the directory, again after [`Self::kill_daemon`], and waits until it is ready.
+    pub async fn start_daemon(&mut self) -> anyhow::Result<()> {
+        let known = self.path().join("addresses.json");
+        let _ = std::fs::remove_file(&known);
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path().join("stderr.log"))?;
+        let child = Command::new(pitbossd())
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(self.path().join("data"))
+            .args([
+                "--data-listen",
+                "127.0.0.1:0",
+                "--admin-listen",
+                "127.0.0.1:0",
+            ])
+            .args([
+                "--environment",
+                "test",
+                "--install-postgres",
+                "--die-with-parent",
+            ])
+            .arg("--control-socket")
+            .arg(self.socket())
+            .arg("--log-dir")
+            .arg(self.path().join("logs"))
+            .env_remove("DATABASE_URL")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("starting pitbossd")?;
+        let pid = child.id();
+        self.daemon = Some(child);
+        let file = self.path().join("data").join("addresses.json");
+        self.addresses = wait::until("the daemon's addresses", || {
+            let text = std::fs::read_to_string(&file).ok();
+            let read = text.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+            let ours = read.filter(|addresses| addresses["pid"] == pid);
+            let died = self.daemon_died();
+            assert!(
+                died.is_none(),
+                "pitbossd ended with {died:?}: {}",
+                self.log()
+            );
+            std::future::ready(ours)
+        })
+        .await;
+        Ok(())
+    }
+
+    fn daemon_died(&mut self) -> Option<ExitStatus> {
+        self.daemon
+            .as_mut()
+            .and_then(|child| child.try_wait().ok().flatten())
+    }
+
+    /// kill -9.
+    pub fn kill_daemon(&mut self) -> anyhow::Result<()> {
+        let mut child = self.daemon.take().context("the daemon runs")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// SIGTERM, and how the daemon ended.
+    pub fn stop_daemon(&mut self) -> anyhow::Result<ExitStatus> {
+        let mut child = self.daemon.take().context("the daemon runs")?;
+        let pid = Pid::from_child(&child);
+        kill_process(pid, Signal::TERM)?;
+        Ok(child.wait()?)
+    }
+
+    /// The directory that holds everything.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The control socket.
+    pub fn socket(&self) -> PathBuf {
+        self.path().join("control.sock")
+    }
+
+    /// The data port's address.
+    pub fn data_address(&self) -> String {
+        self.addresses["data"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// The admin port's address.
+    pub fn admin_address(&self) -> String {
+        self.addresses["admin"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// A connection to the data port.
+    pub async fn http(&self) -> anyhow::Result<Http> {
+        Http::connect(&self.data_address()).await
+    }
+
+    /// What the daemon wrote to its standard error.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path().join("stderr.log")).unwrap_or_default()
+    }
+
+    /// Runs `pitboss` with `arguments` against this installation.
+    pub fn pitboss(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let output = Command::new(pitboss())
+            .arg("--socket")
+            .arg(self.socket())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()?;
+        Ok(output)
+    }
+
+    /// Runs `pitbossd` with `arguments` on this installation's data directory.
+    pub fn pitbossd(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let output = Command::new(pitbossd())
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.path().join("data"))
+            .env_remove("DATABASE_URL")
+            .stdin(Stdio::null())
+            .output()?;
+        Ok(output)
+    }
+
+    /// Writes `text` as an experiment file and applies it.
+    pub fn apply(&self, text: &str) -> anyhow::Result<()> {
+        let file = self.path().join("experiments.toml");
+        std::fs::write(&file, text)?;
+        let file = file.to_str().context("temporary paths are text")?;
+        let output = self.pitboss(&["apply", "-f", file, "--yes", "--reason", "a test"])?;
+        ensure!(
+            output.status.success(),
+            "apply failed: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    /// The results of `key`, once everything received is folded.
+    pub async fn folded_results(&self, key: &str) -> anyhow::Result<Value> {
+        let path = format!("/api/experiments/{key}/results");
+        let client = tokio::sync::Mutex::new(self.http().await?);
+        let (client, path) = (&client, path.as_str());
+        Ok(wait::until("the fold to be done", move || async move {
+            let results = client.lock().await.get(path).await.ok()?.json;
+            (results["unfolded"] == 0).then_some(results)
+        })
+        .await)
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        if self.daemon.is_some() {
+            let _ = self.stop_daemon();
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Waiting for conditions, never for time.
+
+use std::future::Future;
+use std::time::Duration;
+
+/// How long a condition may take before the test fails: far above what any of them takes on a loaded
+/// machine with two cores, so that reaching it means broken, not slow.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a condition is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Looks until `look` gives something, and gives that.
+///
+/// # Panics
+/// When [`PATIENCE`] is over; the message names `what`.
+pub async fn until<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    let looking = async {
+        loop {
+            ticks.tick().await;
+            if let Some(found) = look().await {
+                return found;
+            }
+        }
+    };
+    match tokio::time::timeout(PATIENCE, looking).await {
+        Ok(found) => found,
+        Err(_) => panic!("waited {PATIENCE:?} for {what}"),
+    }
+}
