@@ -14,7 +14,7 @@ pub struct Row {
     /// The team to ask.
     #[serde(default)]
     pub owner: Option<String>,
-    /// draft, running, paused, stopped, rolled_back or archived.
+    /// draft, running, paused, stopped, `rolled_back` or archived.
     pub state: String,
     /// When it got there.
     pub since: Option<DateTime<Utc>>,
@@ -106,7 +106,7 @@ pub struct GuardrailRow {
     pub limit: String,
     /// What it does.
     pub action: String,
-    /// pass, warn, fail, unknown or not_active.
+    /// pass, warn, fail, unknown or `not_active`.
     pub status: String,
 }
 
