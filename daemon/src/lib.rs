@@ -1,1 +1,9 @@
-//! Placeholder.
+//! The shell around the decisions of `bandit`: everything of `pitbossd` that touches the world.
+//!
+//! Read it in this order: `config` and `clock` (what comes in from outside), `postgres` (the private
+//! cluster), `store` (all SQL), `http` and the other front ends, `app` (which builds every part in order,
+//! owns every task and drains them in reverse).
+
+pub mod clock;
+pub mod http;
+pub mod store;

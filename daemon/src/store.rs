@@ -1,0 +1,17 @@
+//! All SQL of the daemon, one file per aggregate; nothing outside this module speaks SQL.
+
+mod error;
+mod transaction;
+
+pub use error::StoreError;
+pub use transaction::{TransactionError, TxFuture};
+
+use sqlx::PgPool;
+
+/// The database. Cheap to clone; every clone shares one pool.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Connections, for single statements. Several statements that belong together go through
+    /// [`Store::run_tx`].
+    pub pool: PgPool,
+}
