@@ -2,6 +2,8 @@
 //!
 //! The same input gives the same output, bit for bit: a decision can be replayed from its row.
 
+pub mod allocation;
+pub mod assign;
 pub mod experiment;
 pub mod spec;
 pub mod targeting;

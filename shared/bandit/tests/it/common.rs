@@ -1,0 +1,73 @@
+//! Builders that the tests of assignment share.
+
+use bandit::allocation::Allocation;
+use bandit::assign::{Serving, ServingLane, UnitKey};
+use bandit::experiment::{Arm, ArmId, LaneId, RunState, Share, Version};
+use bandit::targeting::Targeting;
+use chrono::DateTime;
+
+/// A running experiment over all traffic with one lane; arm 0 is the control.
+pub(crate) fn serving(allocation: &[f64]) -> Serving {
+    serving_with(allocation, 1.0, 0.0)
+}
+
+/// A running experiment with this traffic and holdback.
+pub(crate) fn serving_with(allocation: &[f64], traffic: f64, holdback: f64) -> Serving {
+    let ids: Vec<ArmId> = (0..allocation.len() as u16).map(ArmId).collect();
+    let learned = ids.iter().copied().zip(allocation.iter().copied());
+    let main = ServingLane {
+        id: LaneId::MAIN,
+        share: share(1.0 - holdback),
+        version: Version(4),
+        allocation: Allocation::new(learned.collect()).unwrap(),
+    };
+    let held_back = ServingLane {
+        id: LaneId::HOLDBACK,
+        share: share(holdback),
+        version: Version(1),
+        allocation: Allocation::even(&ids).unwrap(),
+    };
+    let lanes = if holdback > 0.0 {
+        vec![held_back, main]
+    } else {
+        vec![main]
+    };
+    Serving::new(
+        "checkout".parse().unwrap(),
+        running(),
+        ids.iter().map(|&id| arm(id)).collect(),
+        Targeting::default(),
+        share(traffic),
+        lanes,
+        "checkout".to_owned(),
+    )
+    .unwrap()
+}
+
+/// Since the epoch.
+pub(crate) fn running() -> RunState {
+    RunState::Running {
+        since: DateTime::UNIX_EPOCH,
+    }
+}
+
+/// An open arm, named by its number; arm 0 is the control.
+pub(crate) fn arm(id: ArmId) -> Arm {
+    Arm {
+        id,
+        name: format!("arm-{id}").parse().unwrap(),
+        control: id == ArmId(0),
+        config: serde_json::json!({}),
+        retired: false,
+    }
+}
+
+/// The unit with this number.
+pub(crate) fn unit(number: usize) -> UnitKey {
+    UnitKey::derive(&[42; 32], &format!("user-{number}"))
+}
+
+/// A value in `0..=1`.
+pub(crate) fn share(value: f64) -> Share {
+    Share::new(value).unwrap()
+}

@@ -1,0 +1,11 @@
+//! What the decisions promise, checked from outside: properties, tables and other people's numbers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "a failing test shows where; same input, same bits"
+)]
+
+mod allocations;
+mod common;
+mod decisions;
+mod draws;
