@@ -1,1 +1,12 @@
-//! Placeholder.
+//! `pitboss`: the operator's side of Pitboss, a terminal console and its scriptable twin.
+//!
+//! The console is a loop: something happens ([`msg`]), `update` changes the [`model`] and says what is
+//! wanted ([`effect`]), the runtime does it, and answers with the next message. the view draws the model.
+//! `update` and `view` are pure: no clock, no IO; every test drives them with plain data.
+
+pub mod command;
+pub mod effect;
+pub mod keymap;
+pub mod model;
+pub mod msg;
+pub mod theme;

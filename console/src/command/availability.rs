@@ -1,0 +1,99 @@
+//! Why a command is off right now: in the hints, in the help, and when its key is pressed.
+
+use bandit::experiment::{RunState, Verb};
+use chrono::{DateTime, Utc};
+
+use super::{Command, Id};
+use crate::model::{Model, ScreenKind};
+
+/// Why `command` cannot be used now; `None` if it can.
+pub fn why_off(model: &Model, command: &Command) -> Option<String> {
+    if command.needs_write() {
+        if model.read_only {
+            return Some("read-only".to_owned());
+        }
+        if !model.link.is_up() {
+            return Some("not connected".to_owned());
+        }
+    }
+    match command.id {
+        Id::Verb(verb) => why_no_verb(model, verb),
+        Id::Undo => model.undo.is_none().then(|| "nothing to undo".to_owned()),
+        Id::Last => model.last.is_none().then(|| "no other screen yet".to_owned()),
+        Id::Apply => why_no_apply(model),
+        Id::Replan | Id::Prune => model.plan.is_none().then(|| "no plan yet".to_owned()),
+        Id::Edit => {
+            let from_form = model.plan.as_ref().is_some_and(|plan| plan.from_form);
+            (!from_form).then(|| "the plan came from a file".to_owned())
+        }
+        Id::Open if model.screen() == ScreenKind::List => model
+            .target()
+            .is_none()
+            .then(|| "nothing selected".to_owned()),
+        Id::Copy => model
+            .copyable()
+            .is_none()
+            .then(|| "nothing selected".to_owned()),
+        Id::Reconnect => model
+            .link
+            .is_up()
+            .then(|| "the link is up".to_owned()),
+        _ => None,
+    }
+}
+
+/// Why a verb cannot be done to the experiment on screen.
+fn why_no_verb(model: &Model, verb: Verb) -> Option<String> {
+    let Some(key) = model.target() else {
+        return Some("nothing selected".to_owned());
+    };
+    why_not_for(model, verb, &key)
+}
+
+/// Why a verb cannot be done to this experiment.
+pub fn why_not_for(model: &Model, verb: Verb, key: &str) -> Option<String> {
+    let Some(row) = model.data.rows.get(key) else {
+        return Some(format!("no experiment {key}"));
+    };
+    let state = state_named(&row.state)?;
+    state.check(verb).err().map(|error| error.to_string())
+}
+
+/// The core's state for a word on the wire; `None` for a word of a newer daemon, which then decides itself.
+fn state_named(word: &str) -> Option<RunState> {
+    let since = DateTime::<Utc>::UNIX_EPOCH;
+    let (by, why) = (String::new(), String::new());
+    Some(match word {
+        "draft" => RunState::Draft,
+        "running" => RunState::Running { since },
+        "paused" => RunState::Paused { since, by, why },
+        "stopped" => RunState::Stopped {
+            since,
+            by,
+            why,
+            shipped: None,
+        },
+        "rolled_back" => RunState::RolledBack { since, by, why },
+        "archived" => RunState::Archived { since },
+        _ => return None,
+    })
+}
+
+fn why_no_apply(model: &Model) -> Option<String> {
+    let Some(plan) = &model.plan else {
+        return Some("no plan yet".to_owned());
+    };
+    let Some(reply) = plan.reply() else {
+        return Some("there is no plan to apply".to_owned());
+    };
+    if !reply.refused.is_empty() {
+        return Some("the plan is refused".to_owned());
+    }
+    if reply.changes.is_empty() {
+        return Some("the plan changes nothing".to_owned());
+    }
+    if reply.base_revision != model.data.revision {
+        return Some("the world moved since this plan; r plans again".to_owned());
+    }
+    None
+}

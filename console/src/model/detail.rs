@@ -1,0 +1,77 @@
+//! The detail screen's own state.
+
+use serde::{Deserialize, Serialize};
+
+use super::LocalMs;
+
+/// What the detail screen keeps besides the data.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DetailView {
+    /// The experiment's key.
+    pub key: Option<String>,
+    /// Which part is shown.
+    pub pane: Pane,
+    /// How the posterior is drawn.
+    pub table: bool,
+    /// First line shown of a part that is longer than the screen.
+    pub scroll: usize,
+    /// When the detail was last asked for.
+    pub asked_at_ms: LocalMs,
+    /// Why it could not be read, if so.
+    pub failure: Option<String>,
+}
+
+/// The parts of the detail screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pane {
+    /// All that fit; on a small screen the posterior.
+    #[default]
+    All,
+    /// The posterior.
+    Posterior,
+    /// The allocation over time.
+    Allocation,
+    /// The guardrails.
+    Guardrails,
+    /// What happened.
+    Events,
+    /// The spec as a file.
+    File,
+}
+
+impl Pane {
+    /// Every part, as tab goes through them.
+    pub const ALL: [Self; 6] = [
+        Self::All,
+        Self::Posterior,
+        Self::Allocation,
+        Self::Guardrails,
+        Self::Events,
+        Self::File,
+    ];
+
+    /// The word on screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Posterior => "posterior",
+            Self::Allocation => "allocation",
+            Self::Guardrails => "guardrails",
+            Self::Events => "events",
+            Self::File => "file",
+        }
+    }
+
+    /// The next part.
+    pub fn next(self) -> Self {
+        let at = Self::ALL.iter().position(|pane| *pane == self).unwrap_or(0);
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+
+    /// The part before.
+    pub fn previous(self) -> Self {
+        let at = Self::ALL.iter().position(|pane| *pane == self).unwrap_or(0);
+        Self::ALL[(at + Self::ALL.len() - 1) % Self::ALL.len()]
+    }
+}

@@ -1,0 +1,290 @@
+//! From what was typed to a spec: every field's problem beside the field.
+
+use std::str::FromStr;
+
+use bandit::experiment::{ArmName, ExperimentKey, Millis, Share};
+use bandit::spec::model::{
+    Aggregate, ArmSpec, BetaPrior, BurnIn, Credit, Direction, ExperimentSpec, OnOutage,
+    OutcomeSpec, PolicyKind, PolicySpec, RewardSpec, SuccessSpec,
+};
+use bandit::targeting::Targeting;
+
+use super::{FieldId, Form, Input, targeting};
+
+/// 1 s: a form is written once; whoever needs another pace writes a file.
+const PUBLISH_EVERY: Millis = Millis(1_000);
+
+/// Events of one unit that are looked at: what a file gets when it says nothing.
+const MAX_EVENTS_PER_UNIT: u32 = 100;
+
+/// Problems found on the way.
+struct Reader<'a> {
+    form: &'a Form,
+    problems: Vec<(FieldId, String)>,
+}
+
+impl Form {
+    /// The spec that the form describes, or what is wrong with which field.
+    pub fn spec(&self) -> Result<ExperimentSpec, Vec<(FieldId, String)>> {
+        let mut reader = Reader {
+            form: self,
+            problems: Vec::new(),
+        };
+        let spec = reader.spec();
+        match spec {
+            Some(spec) if reader.problems.is_empty() => Ok(spec),
+            _ => Err(reader.problems),
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn spec(&mut self) -> Option<ExperimentSpec> {
+        let key = self.parsed::<ExperimentKey>(FieldId::Key);
+        let arms = self.arms();
+        let reward = self.reward();
+        let traffic = self.share(FieldId::Traffic);
+        let holdback = self.share(FieldId::Holdback);
+        let targeting = self.targeting();
+        let policy = self.policy();
+        let key = key?;
+        Some(ExperimentSpec {
+            salt: key.to_string(),
+            key,
+            name: self.optional(FieldId::Name),
+            description: self.optional(FieldId::Description),
+            owner: self.optional(FieldId::Owner),
+            state: None,
+            traffic: traffic?,
+            holdback: holdback?,
+            on_outage: OnOutage::Control,
+            arms: arms?,
+            targeting: targeting?,
+            policy: policy?,
+            reward: reward?,
+            guardrails: Vec::new(),
+            decision: None,
+            schedule: None,
+        })
+    }
+
+    fn fail(&mut self, id: FieldId, problem: impl Into<String>) {
+        self.problems.push((id, problem.into()));
+    }
+
+    fn optional(&self, id: FieldId) -> Option<String> {
+        let text = self.form.text(id);
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, id: FieldId) -> Option<T> {
+        let text = self.form.text(id);
+        if text.is_empty() {
+            self.fail(id, "is needed");
+            return None;
+        }
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fail(id, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn share(&mut self, id: FieldId) -> Option<Share> {
+        match parse_share(self.form.text(id)) {
+            Ok(share) => Some(share),
+            Err(problem) => {
+                self.fail(id, problem);
+                None
+            }
+        }
+    }
+
+    fn number(&mut self, id: FieldId) -> Option<f64> {
+        match self.form.text(id).parse::<f64>() {
+            Ok(number) if number.is_finite() => Some(number),
+            _ => {
+                self.fail(id, "is not a number");
+                None
+            }
+        }
+    }
+
+    fn arms(&mut self) -> Option<Vec<ArmSpec>> {
+        let control = self.form.chosen(FieldId::Control);
+        let mut arms: Vec<ArmSpec> = Vec::new();
+        for n in 0..self.form.arms() {
+            let name = self.parsed::<ArmName>(FieldId::ArmName(n));
+            let config = self.config(FieldId::ArmConfig(n));
+            let (Some(name), Some(config)) = (name, config) else {
+                continue;
+            };
+            if arms.iter().any(|arm| arm.name == name) {
+                self.fail(FieldId::ArmName(n), "another arm has this name");
+            }
+            arms.push(ArmSpec {
+                name,
+                control: n == control,
+                config,
+                weight: 1.0,
+            });
+        }
+        (arms.len() == self.form.arms()).then_some(arms)
+    }
+
+    fn config(&mut self, id: FieldId) -> Option<serde_json::Value> {
+        let text = self.form.text(id);
+        let text = if text.is_empty() { "{}" } else { text };
+        match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(value) if value.is_null() => {
+                self.fail(id, "null cannot be written in a file; use {}");
+                None
+            }
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fail(id, format!("is not JSON: {error}"));
+                None
+            }
+        }
+    }
+
+    fn reward(&mut self) -> Option<RewardSpec> {
+        let outcome = match self.form.chosen(FieldId::Outcome) {
+            0 => self.binary(),
+            _ => self.scaled(),
+        };
+        let window = self.parsed::<Millis>(FieldId::Window);
+        let grace = self.parsed::<Millis>(FieldId::Grace);
+        let negative = self.form.text(FieldId::Negative);
+        let negative = negative.split(',').map(str::trim);
+        Some(RewardSpec {
+            outcome: outcome?,
+            negative: negative
+                .filter(|event| !event.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            window: window?,
+            grace: grace?,
+            credit: Credit::Matured,
+            direction: Direction::Increase,
+            max_events_per_unit: MAX_EVENTS_PER_UNIT,
+        })
+    }
+
+    fn event(&mut self) -> Option<String> {
+        let event = self.optional(FieldId::Event);
+        if event.is_none() {
+            self.fail(FieldId::Event, "is needed");
+        }
+        event
+    }
+
+    fn binary(&mut self) -> Option<OutcomeSpec> {
+        let event = self.event();
+        let min = match self.optional(FieldId::Min) {
+            None => Some(None),
+            Some(_) => self.number(FieldId::Min).map(Some),
+        };
+        if self.optional(FieldId::Max).is_some() {
+            self.fail(FieldId::Max, "is for scaled outcomes; leave it empty");
+        }
+        Some(OutcomeSpec::Binary {
+            success: vec![SuccessSpec {
+                event: event?,
+                min: min?,
+            }],
+        })
+    }
+
+    fn scaled(&mut self) -> Option<OutcomeSpec> {
+        let event = self.event();
+        let min = self.number(FieldId::Min);
+        let max = self.number(FieldId::Max);
+        let (min, max) = (min?, max?);
+        if max <= min {
+            self.fail(FieldId::Max, "must be above the least value");
+        }
+        Some(OutcomeSpec::Scaled {
+            event: event?,
+            aggregate: Aggregate::Last,
+            min,
+            max,
+            default: min,
+        })
+    }
+
+    fn targeting(&mut self) -> Option<Targeting> {
+        match targeting::parse(self.form.text(FieldId::Targeting)) {
+            Ok(targeting) => Some(targeting),
+            Err(problem) => {
+                self.fail(FieldId::Targeting, problem);
+                None
+            }
+        }
+    }
+
+    fn policy(&mut self) -> Option<PolicySpec> {
+        let floor = self.share(FieldId::Floor);
+        let rewards_per_arm = self.parsed::<u64>(FieldId::BurnIn);
+        let floor = floor?;
+        let arms = self.form.arms() as f64;
+        if floor.get() * arms >= 1.0 {
+            let least = 100.0 / arms;
+            self.fail(
+                FieldId::Floor,
+                format!("{arms} arms leave room for less than {least:.0}%"),
+            );
+        }
+        Some(PolicySpec {
+            kind: match self.form.input(FieldId::Policy) {
+                Some(Input::Choice(1)) => PolicyKind::Fixed,
+                _ => PolicyKind::Thompson,
+            },
+            floor,
+            max_weight: None,
+            prior: BetaPrior {
+                alpha: 1.0,
+                beta: 1.0,
+            },
+            burn_in: BurnIn {
+                for_: Millis(0),
+                exposures_per_arm: 0,
+                rewards_per_arm: rewards_per_arm?,
+            },
+            publish_every: PUBLISH_EVERY,
+        })
+    }
+}
+
+/// `50%`, or `0.5`.
+fn parse_share(text: &str) -> Result<Share, String> {
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(number) => (number.trim(), 100.0),
+        None => (text, 1.0),
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("`{text}` is not a share; use 50% or 0.5"))?;
+    Share::new(number / scale).map_err(|_| format!("`{text}` is not between 0% and 100%"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_form_lacks_only_its_key() {
+        let problems = Form::default().spec().expect_err("no key");
+        assert_eq!(problems, [(FieldId::Key, "is needed".to_owned())]);
+    }
+
+    #[test]
+    fn shares_are_written_either_way() {
+        assert_eq!(parse_share("50%").map(Share::get), Ok(0.5));
+        assert_eq!(parse_share("0.25").map(Share::get), Ok(0.25));
+        assert!(parse_share("150%").is_err());
+        assert!(parse_share("").is_err());
+    }
+}
