@@ -6,4 +6,7 @@
 
 pub mod clock;
 pub mod http;
+pub mod postgres;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
