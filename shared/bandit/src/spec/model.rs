@@ -398,7 +398,7 @@ pub enum DecisionPreset {
 }
 
 /// A decision that a file may let act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AutoDecision {
     /// Give everyone the winner.

@@ -1,0 +1,202 @@
+//! A spec in words, for screens and plans; and what of it no engine carries out yet.
+
+use std::fmt;
+
+use crate::experiment::{Millis, Share};
+use crate::spec::model::{
+    Aggregate, AutoDecision, Credit, DecisionPreset, DeclaredState, Direction, EventMeasure,
+    ExperimentSpec, GuardrailAction, GuardrailCheck, GuardrailSpec, OnNoData, OnOutage,
+    OutcomeSpec, PolicyKind, RewardSpec, SuccessSpec,
+};
+use crate::spec::{decision, experiment, guardrail, reward};
+
+/// What the spec declares ahead of its engine, one sentence each. `plan` shows them: nothing is silently ignored.
+pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
+    let mut parts = Vec::new();
+    if !matches!(spec.policy.kind, PolicyKind::Thompson | PolicyKind::Fixed) {
+        parts.push(format!(
+            "policy \"{}\": does not run yet; the split stays even",
+            spec.policy.kind.name()
+        ));
+    }
+    if spec.reward.credit != Credit::Matured {
+        parts.push(format!(
+            "reward.credit \"{}\": does not run yet; units count when their window has closed",
+            spec.reward.credit.word()
+        ));
+    }
+    if spec.on_outage == OnOutage::Frozen {
+        parts.push("on_outage \"frozen\": does not run yet; new units get control".to_owned());
+    }
+    for guardrail in &spec.guardrails {
+        parts.push(format!(
+            "guardrail \"{}\": the guardrail engine does not run yet",
+            guardrail.name
+        ));
+    }
+    if spec.decision.is_some() {
+        parts.push("decision: the decision engine does not run yet".to_owned());
+    }
+    if spec.schedule.is_some() {
+        parts.push(
+            "schedule: the scheduler does not run yet; nothing starts, ramps or stops by itself"
+                .to_owned(),
+        );
+    }
+    parts
+}
+
+/// A share as a percentage with as many decimals as it needs.
+pub(crate) struct Percent(pub f64);
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Six decimals hide the last bits of a binary fraction; trailing zeros go.
+        let text = format!("{:.6}", self.0 * 100.0);
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        write!(f, "{text}%")
+    }
+}
+
+impl fmt::Display for Share {
+    /// As a percentage, such as `12.5%`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Percent(self.get()).fmt(f)
+    }
+}
+
+impl RewardSpec {
+    /// Such as `purchase within 24h` or `rating (last, 1 to 5) within 24h`.
+    pub fn describe(&self) -> String {
+        let what = match &self.outcome {
+            OutcomeSpec::Binary { success } => {
+                let words: Vec<String> = success.iter().map(SuccessSpec::describe).collect();
+                words.join(" or ")
+            }
+            OutcomeSpec::Scaled {
+                event,
+                aggregate,
+                min,
+                max,
+                ..
+            } => format!("{event} ({}, {min} to {max})", aggregate.word()),
+        };
+        let mut parts = vec![format!("{what} within {}", self.window)];
+        if !self.negative.is_empty() {
+            parts.push(format!("revoked by {}", self.negative.join(" or ")));
+        }
+        if self.direction == Direction::Decrease {
+            parts.push("less is better".to_owned());
+        }
+        parts.join(", ")
+    }
+
+    /// From exposure to the moment a unit's outcome is settled: window and grace.
+    pub fn closes_after(&self) -> Millis {
+        Millis(self.window.0.saturating_add(self.grace.0))
+    }
+
+    /// The events that make a success or carry the value.
+    pub fn events(&self) -> Vec<&str> {
+        match &self.outcome {
+            OutcomeSpec::Binary { success } => success
+                .iter()
+                .map(|success| success.event.as_str())
+                .collect(),
+            OutcomeSpec::Scaled { event, .. } => vec![event],
+        }
+    }
+}
+
+impl SuccessSpec {
+    fn describe(&self) -> String {
+        match self.min {
+            Some(min) => format!("{} of at least {min}", self.event),
+            None => self.event.clone(),
+        }
+    }
+}
+
+impl GuardrailSpec {
+    /// Such as `checkout_error rate < 1%`.
+    pub fn describe_limit(&self) -> String {
+        match &self.check {
+            GuardrailCheck::ErrorRate { event, limit } => format!("{event} rate < {limit}"),
+            GuardrailCheck::Latency {
+                event,
+                quantile,
+                limit_ms,
+            } => format!(
+                "{event} p{} < {limit_ms} ms",
+                Percent(quantile.get()).to_string().trim_end_matches('%')
+            ),
+            GuardrailCheck::RewardDrop { limit } => format!("reward drop < {limit}"),
+            GuardrailCheck::Concentration { limit } => format!("concentration < {limit}"),
+            GuardrailCheck::Srm { p_value } => {
+                format!("sample ratio p-value > {}", p_value.get())
+            }
+            GuardrailCheck::Event {
+                event,
+                measure,
+                min,
+                max,
+            } => {
+                let what = format!("{event} {}", measure.word());
+                match (min, max) {
+                    (Some(min), Some(max)) => format!("{min} <= {what} <= {max}"),
+                    (Some(min), None) => format!("{what} >= {min}"),
+                    (None, Some(max)) => format!("{what} <= {max}"),
+                    (None, None) => what,
+                }
+            }
+            GuardrailCheck::Staleness { limit } => format!("exposures in the last {limit}"),
+        }
+    }
+}
+
+impl GuardrailCheck {
+    /// The word in files and on screens.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ErrorRate { .. } => "error_rate",
+            Self::Latency { .. } => "latency",
+            Self::RewardDrop { .. } => "reward_drop",
+            Self::Concentration { .. } => "concentration",
+            Self::Srm { .. } => "srm",
+            Self::Event { .. } => "event",
+            Self::Staleness { .. } => "staleness",
+        }
+    }
+}
+
+/// The word of a choice, from the very table that reads it.
+fn word_of<T: PartialEq>(table: &'static [(&'static str, T)], choice: &T) -> &'static str {
+    table
+        .iter()
+        .find(|(_, other)| other == choice)
+        .map_or("", |(word, _)| *word)
+}
+
+macro_rules! words {
+    ($($type:ty: $table:expr;)*) => {$(
+        impl $type {
+            /// The word in files and on screens.
+            pub fn word(self) -> &'static str {
+                word_of($table, &self)
+            }
+        }
+    )*};
+}
+
+words! {
+    DeclaredState: experiment::STATES;
+    OnOutage: experiment::ON_OUTAGE;
+    Aggregate: reward::AGGREGATES;
+    Credit: reward::CREDITS;
+    Direction: reward::DIRECTIONS;
+    EventMeasure: guardrail::MEASURES;
+    GuardrailAction: guardrail::ACTIONS;
+    OnNoData: guardrail::ON_NO_DATA;
+    DecisionPreset: decision::PRESETS;
+    AutoDecision: decision::AUTO;
+}
