@@ -3,10 +3,16 @@
 //! The console is a loop: something happens ([`msg`]), `update` changes the [`model`] and says what is
 //! wanted ([`effect`]), the runtime does it, and answers with the next message. the view draws the model.
 //! `update` and `view` are pure: no clock, no IO; every test drives them with plain data.
+//!
+//! The twin is [`cli`] (what can be typed), [`cmd`] (one module a command) and [`output`] (the only place that
+//! prints).
 
+pub mod cli;
+pub mod cmd;
 pub mod command;
 pub mod effect;
 pub mod keymap;
 pub mod model;
 pub mod msg;
+pub mod output;
 pub mod theme;

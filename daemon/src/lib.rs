@@ -6,10 +6,7 @@
 
 pub mod clock;
 pub mod http;
-pub mod ingest;
 pub mod postgres;
-pub mod sticky;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod world;

@@ -1,10 +1,7 @@
 //! All SQL of the daemon, one file per aggregate; nothing outside this module speaks SQL.
 
-pub mod assignments;
 mod error;
-pub mod experiments;
 pub mod installation;
-pub mod landing;
 pub mod migrations;
 mod pool;
 mod transaction;

@@ -1,0 +1,155 @@
+//! The command line: what can be typed, its help, and nothing of what it does.
+
+mod args;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+pub use args::{
+    ApplyArgs, AuditArgs, CheckArgs, ExplainArgs, FileArg, KeyArgs, LsArgs, PlanArgs, Reading,
+    ShowArgs, VerbArgs, WatchArgs,
+};
+
+/// The console of Pitboss: bandit experiments, watched and steered from a terminal
+#[derive(Debug, Parser)]
+#[command(
+    name = "pitboss",
+    version,
+    about,
+    max_term_width = 100,
+    subcommand_help_heading = "Commands",
+    after_help = "Without a command: the full-screen console.",
+    after_long_help = EXIT_CODES
+)]
+pub struct Cli {
+    /// The daemon's control socket [default: control.sock in the runtime directory]
+    #[arg(long, global = true, env = "PITBOSS_SOCKET", value_name = "PATH", long_help = SOCKET_HELP)]
+    pub socket: Option<PathBuf>,
+
+    /// What to do; without it the full-screen console opens.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The rule of `protocol::transport::default_socket`, in words.
+const SOCKET_HELP: &str = "The daemon's control socket. Without it: \
+$XDG_RUNTIME_DIR/pitboss/control.sock; where there is no runtime directory, control.sock in the user's data \
+directory (~/.local/share/pitboss); without a home directory, /run/pitboss/control.sock. The daemon puts it \
+there by the same rule";
+
+/// The same words in the README and in every script that branches on them.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  2  usage: the command line or the file is wrong
+  3  refused: stale plan, not legal in this state, held, or nobody to confirm it
+  4  unreachable: no daemon answers on the socket
+  5  breached: a guardrail fails, or something that must hold does not
+
+Every command that reads has --json: one object (watch: one a line) with \"schema\": 1.
+Commands that change something take --reason, which the audit log keeps; --yes skips questions,
+never checks. Colour follows NO_COLOR and stops when the output is not a terminal.";
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List experiments
+    Ls(LsArgs),
+    /// Show one experiment: state, arms, allocation, guardrails, recent events
+    Show(ShowArgs),
+    /// Check a file without a daemon: every problem with its line and a fix
+    Check(CheckArgs),
+    /// Show what a file would change, and what that means for users; changes nothing
+    Plan(PlanArgs),
+    /// Plan, show, ask, and carry it out if nothing moved meanwhile
+    ///
+    /// A plan is valid for the revision it was made for. If somebody changed something since, it is refused
+    /// (exit code 3): look at the new plan and apply again. Applying a file twice changes nothing.
+    Apply(ApplyArgs),
+    /// Start a draft: it begins to assign units and to learn
+    Start(VerbArgs),
+    /// Pause: assigned units keep their arm, new units get control and are not recorded
+    Pause(VerbArgs),
+    /// Resume a paused or rolled back experiment
+    Resume(VerbArgs),
+    /// Stop for good: everyone gets control; open windows still resolve (asks for the name)
+    Stop(VerbArgs),
+    /// Roll back: everyone gets control at once; can be resumed (asks first)
+    Rollback(VerbArgs),
+    /// Put a draft or a stopped experiment out of sight; its ledger stays (asks first)
+    Archive(VerbArgs),
+    /// Follow experiments as they change, until something happens
+    Watch(WatchArgs),
+    /// Counts, rates and posteriors of every lane
+    Results(KeyArgs),
+    /// The results in words: leader, evidence, caveats
+    Insights(KeyArgs),
+    /// Why a unit has its arm, recomputed step by step from its version and salt
+    Explain(ExplainArgs),
+    /// Who changed what and why, newest first
+    Audit(AuditArgs),
+    /// Whether every part of the daemon is well
+    Health(Reading),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_the_full_screen_console() {
+        assert!(parse("pitboss").is_ok_and(|cli| cli.command.is_none()));
+    }
+
+    #[test]
+    fn a_file_is_named_with_or_without_the_flag_but_once() {
+        for command in ["check", "plan", "apply"] {
+            assert!(parse(&format!("pitboss {command} -f a.toml")).is_ok());
+            assert!(parse(&format!("pitboss {command} a.toml")).is_ok());
+            assert!(parse(&format!("pitboss {command} a.toml -f b.toml")).is_err());
+            assert!(parse(&format!("pitboss {command}")).is_err());
+        }
+    }
+
+    #[test]
+    fn every_read_has_json() {
+        for line in [
+            "ls",
+            "show k",
+            "check f",
+            "plan f",
+            "watch",
+            "results k",
+            "insights k",
+            "explain k u",
+            "audit",
+            "health",
+        ] {
+            let with_json = format!("pitboss {line} --json");
+            assert!(parse(&with_json).is_ok(), "{with_json}");
+        }
+    }
+
+    #[test]
+    fn the_socket_can_follow_the_command() {
+        let cli = parse("pitboss ls --socket /tmp/x.sock").expect("a global flag");
+        assert_eq!(cli.socket, Some(PathBuf::from("/tmp/x.sock")));
+    }
+}

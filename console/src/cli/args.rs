@@ -1,0 +1,184 @@
+//! The arguments of each command.
+
+use std::path::PathBuf;
+
+use bandit::experiment::Millis;
+use clap::Args;
+
+/// The form of a read's answer.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Reading {
+    /// Print one JSON object with stable fields instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A read of one experiment.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// The experiment's key
+    pub key: String,
+    /// Text or JSON
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `ls`
+#[derive(Debug, Args)]
+pub struct LsArgs {
+    /// Only experiments whose key contains this
+    #[arg(value_name = "TEXT")]
+    pub containing: Option<String>,
+    /// Only experiments in this state
+    #[arg(long, value_parser = ["draft", "running", "paused", "stopped", "rolled_back", "archived"])]
+    pub state: Option<String>,
+    /// Text or JSON
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The experiment's key
+    pub key: String,
+    /// Print the experiment as a file in force now, ready to be edited and planned
+    #[arg(long, conflicts_with = "json")]
+    pub toml: bool,
+    /// Text or JSON
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// The experiment file, with or without `-f`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct FileArg {
+    /// The experiment file; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    named: Option<PathBuf>,
+    /// The experiment file; `-` reads standard input
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl FileArg {
+    /// The file that was named.
+    pub fn path(&self) -> &std::path::Path {
+        self.file
+            .as_deref()
+            .or(self.named.as_deref())
+            .expect("the group requires one of them")
+    }
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Which file
+    #[command(flatten)]
+    pub file: FileArg,
+    /// Text or JSON
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Which file
+    #[command(flatten)]
+    pub file: FileArg,
+    /// Stop experiments that the file does not mention; without it they are left alone
+    #[arg(long)]
+    pub prune: bool,
+    /// Also change what an operator or a guardrail holds (rolled back, stopped, paused by hand)
+    #[arg(long)]
+    pub release_holds: bool,
+    /// Text or JSON
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `apply`
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The same as `plan` takes
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Reason and consent
+    #[command(flatten)]
+    pub acting: Acting,
+}
+
+/// What every change takes.
+#[derive(Debug, Args)]
+pub struct Acting {
+    /// Why; the audit log keeps it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Do not ask; every check still holds
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `start`, `pause`, `resume`, `stop`, `rollback`, `archive`
+#[derive(Debug, Args)]
+pub struct VerbArgs {
+    /// The experiment's key
+    pub key: String,
+    /// Reason and consent
+    #[command(flatten)]
+    pub acting: Acting,
+    /// Print the outcome as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Only these experiments; all without one
+    #[arg(value_name = "KEY")]
+    pub keys: Vec<String>,
+    /// End with 0 once this holds for any watched experiment
+    ///
+    /// state=WORD, such as state=stopped; share=ARM:LEAST, such as share=green:0.8; version=NUMBER, a policy
+    /// version of at least that number. A guardrail that fails or a rollback ends it with 5.
+    #[arg(long, value_name = "CONDITION")]
+    pub until: Option<crate::cmd::watch::Condition>,
+    /// Give up after this long, such as 90s or 10m, with 3
+    #[arg(long, value_name = "DURATION", requires = "until")]
+    pub timeout: Option<Millis>,
+    /// Text or JSON
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The experiment's key
+    pub key: String,
+    /// The unit's id as the service sends it; the daemon keeps only its keyed hash
+    pub unit: String,
+    /// Text or JSON
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `audit`
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Only of this experiment
+    pub key: Option<String>,
+    /// At most so many rows
+    #[arg(long, value_name = "ROWS", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub limit: u32,
+    /// Only rows older than this sequence number
+    #[arg(long, value_name = "SEQ")]
+    pub before: Option<u64>,
+    /// Text or JSON
+    #[command(flatten)]
+    pub reading: Reading,
+}

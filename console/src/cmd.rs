@@ -1,0 +1,106 @@
+//! The scripted twin of the console: one command in, one answer and one exit code out.
+
+mod apply;
+mod audit;
+mod check;
+mod completions;
+mod confirm;
+mod daemon;
+mod detail;
+mod experiments;
+mod explain;
+mod failure;
+mod file;
+mod format;
+mod health;
+mod insights;
+mod plan;
+mod results;
+mod verb;
+pub mod watch;
+
+use std::path::Path;
+
+use bandit::experiment::Verb;
+
+use crate::cli::{Cli, Command};
+use crate::output::{self, Answer, Form};
+
+pub use daemon::Daemon;
+pub use failure::{Exit, Failure};
+pub use plan::{apply_request, plan_request};
+
+/// Do what the command line says, and say how it ended.
+pub fn run(cli: Cli) -> Exit {
+    match dispatch(cli) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            let text = failure.text();
+            if !text.is_empty() {
+                output::aside(&text);
+            }
+            failure.exit()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    let socket = cli
+        .socket
+        .unwrap_or_else(protocol::transport::default_socket);
+    match cli.command {
+        None => full_screen(),
+        Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Completions { shell }) => completions::run(shell),
+        Some(command) => one_thread()?.block_on(ask_daemon(&socket, command)),
+    }
+}
+
+/// The commands that need a daemon.
+async fn ask_daemon(socket: &Path, command: Command) -> Result<Exit, Failure> {
+    let daemon = Daemon::connect(socket).await?;
+    let (answer, json) = match command {
+        Command::Ls(args) => (experiments::list(&daemon, &args).await?, args.reading.json),
+        Command::Show(args) if args.toml => return detail::toml(&daemon, &args.key).await,
+        Command::Show(args) => (detail::show(&daemon, &args.key).await?, args.reading.json),
+        Command::Plan(args) => return plan::run(&daemon, &args).await,
+        Command::Apply(args) => return apply::run(&daemon, &args).await,
+        Command::Start(args) => return verb::run(&daemon, Verb::Start, &args).await,
+        Command::Pause(args) => return verb::run(&daemon, Verb::Pause, &args).await,
+        Command::Resume(args) => return verb::run(&daemon, Verb::Resume, &args).await,
+        Command::Stop(args) => return verb::run(&daemon, Verb::Stop, &args).await,
+        Command::Rollback(args) => return verb::run(&daemon, Verb::Rollback, &args).await,
+        Command::Archive(args) => return verb::run(&daemon, Verb::Archive, &args).await,
+        Command::Watch(args) => return watch::run(&daemon, &args).await,
+        Command::Results(args) => (results::run(&daemon, &args.key).await?, args.reading.json),
+        Command::Insights(args) => (insights::run(&daemon, &args.key).await?, args.reading.json),
+        Command::Explain(args) => return explain::run(&daemon, &args).await,
+        Command::Audit(args) => (audit::run(&daemon, &args).await?, args.reading.json),
+        Command::Health(args) => return health::run(&daemon, args).await,
+        Command::Check(_) | Command::Completions { .. } => {
+            unreachable!("done without a daemon in `dispatch`")
+        }
+    };
+    show(&answer, json)
+}
+
+/// Print an answer that is good news whatever it says.
+fn show(answer: &Answer, json: bool) -> Result<Exit, Failure> {
+    output::answer(answer, Form::from_flag(json))?;
+    Ok(Exit::Done)
+}
+
+/// `pitboss` without a command.
+fn full_screen() -> Result<Exit, Failure> {
+    Err(Failure::Usage(
+        "which command? pitboss --help lists them".to_owned(),
+    ))
+}
+
+/// One command waits for one daemon: one thread is enough.
+fn one_thread() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime)
+}

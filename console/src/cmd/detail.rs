@@ -1,0 +1,188 @@
+//! `pitboss show`: one experiment, as its screen shows it.
+
+use protocol::experiments::{ArmRow, Detail, Row};
+
+use super::daemon::Daemon;
+use super::format::{age, count, instant, percent, probability, rate, state};
+use super::{Exit, Failure};
+use crate::output::{self, Align, Answer, Role, Span, Table, Text, plain, versioned};
+
+/// As many recent events as fit below the rest on a terminal of 50 lines.
+const EVENTS: usize = 12;
+
+pub(super) async fn show(daemon: &Daemon, key: &str) -> Result<Answer, Failure> {
+    let detail = ask(daemon, key).await?;
+    Ok(Answer {
+        text: text(&detail),
+        json: versioned(&detail),
+    })
+}
+
+/// `show --toml`: the spec in force, ready to be edited and planned.
+pub(super) async fn toml(daemon: &Daemon, key: &str) -> Result<Exit, Failure> {
+    let detail = ask(daemon, key).await?;
+    let newline = if detail.spec_toml.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    output::raw(&format!("{}{newline}", detail.spec_toml))?;
+    Ok(Exit::Done)
+}
+
+async fn ask(daemon: &Daemon, key: &str) -> Result<Detail, Failure> {
+    let context = Daemon::patience();
+    Ok(daemon.client.detail(context, key.to_owned()).await??)
+}
+
+fn text(detail: &Detail) -> Text {
+    let row = &detail.row;
+    let mut text = heading(detail);
+    text.blank();
+    text.append(arms(&row.arms).text());
+    if !row.guardrails.is_empty() {
+        text.blank();
+        text.append(guardrail_table(row).text());
+    }
+    notes(row, &mut text);
+    if !detail.events.is_empty() {
+        text.blank();
+        let mut table = Table::new(&[
+            ("WHEN", Align::Left),
+            ("KIND", Align::Left),
+            ("EVENT", Align::Left),
+        ]);
+        for event in detail.events.iter().take(EVENTS) {
+            table.row([
+                plain(instant(event.at)),
+                plain(&event.kind),
+                plain(&event.text),
+            ]);
+        }
+        text.append(table.text());
+    }
+    text
+}
+
+fn heading(detail: &Detail) -> Text {
+    let row = &detail.row;
+    let mut text = Text::new();
+    let name = row.name.as_deref().unwrap_or_default();
+    text.line([
+        Span::new(Role::Strong, &row.key),
+        plain("  "),
+        state(&row.state),
+        plain(since(detail)),
+        plain("  "),
+        Span::new(Role::Dim, name),
+    ]);
+    if !row.state_by.is_empty() {
+        text.say(format!("  by {}: {}", row.state_by, row.state_why));
+    }
+    text.say(format!(
+        "  {}, floor {}, traffic {}, holdback {}; reward: {}",
+        row.policy,
+        percent(row.floor),
+        percent(row.traffic),
+        percent(row.holdback),
+        row.reward
+    ));
+    text.say(format!(
+        "  {} units assigned, {:.1} new a second; policy version {}{}",
+        count(row.assigned),
+        row.decisions_per_sec,
+        row.version,
+        row.published_at.map_or_else(String::new, |at| format!(
+            ", published {} ago",
+            age(detail.now, at)
+        ))
+    ));
+    text
+}
+
+fn since(detail: &Detail) -> String {
+    detail.row.since.map_or_else(String::new, |since| {
+        format!(" for {}", age(detail.now, since))
+    })
+}
+
+/// What a reader must know besides the figures.
+fn notes(row: &Row, text: &mut Text) {
+    let not_active = row.not_active.iter().map(|part| ("not active yet", part));
+    let held = row.holds.iter().map(|hold| ("held", hold));
+    let burning = row.burn_in.iter().map(|why| ("even split", why));
+    let notes: Vec<_> = burning.chain(held).chain(not_active).collect();
+    if notes.is_empty() {
+        return;
+    }
+    text.blank();
+    for (what, words) in notes {
+        text.line([
+            Span::new(Role::Warn, what),
+            plain(": "),
+            plain(words.as_str()),
+        ]);
+    }
+}
+
+fn guardrail_table(row: &Row) -> Table {
+    let mut table = Table::new(&[
+        ("GUARDRAIL", Align::Left),
+        ("STATUS", Align::Left),
+        ("LIMIT", Align::Left),
+        ("ACTION", Align::Left),
+    ]);
+    for guardrail in &row.guardrails {
+        let role = match guardrail.status.as_str() {
+            "pass" => Role::Good,
+            "warn" => Role::Warn,
+            "fail" => Role::Bad,
+            _ => Role::Dim,
+        };
+        table.row([
+            plain(&guardrail.name),
+            Span::new(role, guardrail.status.replace('_', " ")),
+            plain(&guardrail.limit),
+            plain(&guardrail.action),
+        ]);
+    }
+    table
+}
+
+/// The arms with their figures; every mean with its interval.
+pub(super) fn arms(arms: &[ArmRow]) -> Table {
+    use Align::{Left, Right};
+    let mut table = Table::new(&[
+        ("ARM", Left),
+        ("SHARE", Right),
+        ("ASSIGNED", Right),
+        ("RESOLVED", Right),
+        ("MEAN", Right),
+        ("95% INTERVAL", Right),
+        ("P(BEST)", Right),
+        ("EXP. LOSS", Right),
+    ]);
+    for arm in arms {
+        table.row([
+            arm_name(arm),
+            plain(percent(arm.share)),
+            plain(count(arm.assigned)),
+            plain(count(arm.resolved)),
+            plain(rate(arm.mean)),
+            plain(format!("{} .. {:>6}", rate(arm.low), rate(arm.high))),
+            plain(probability(arm.p_best)),
+            plain(format!("{:.3} pp", arm.expected_loss * 100.0)),
+        ]);
+    }
+    table
+}
+
+fn arm_name(arm: &ArmRow) -> Span {
+    if arm.retired {
+        return Span::new(Role::Dim, format!("{} (retired)", arm.name));
+    }
+    if arm.control {
+        return plain(format!("{} (control)", arm.name));
+    }
+    plain(&arm.name)
+}

@@ -1,0 +1,125 @@
+//! How figures and instants are written, the same in every command.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use protocol::experiments::{ArmRow, Row};
+
+use crate::output::{Role, Span};
+
+/// `1,482,390`
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A share as `89.0%`.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
+/// A rate as `8.12%`: two digits more than people decide by.
+pub(super) fn rate(rate: f64) -> String {
+    format!("{:.2}%", rate * 100.0)
+}
+
+/// A probability with three digits.
+pub(super) fn probability(p: f64) -> String {
+    format!("{p:.3}")
+}
+
+/// `2026-02-01 12:04:31Z`
+pub(super) fn instant(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// `12:04:31Z`, where the day is plain.
+pub(super) fn clock(at: DateTime<Utc>) -> String {
+    at.format("%H:%M:%SZ").to_string()
+}
+
+/// How long ago `at` was at `now`, by the daemon's clock: `8s`, `4m`, `6d 2h`.
+pub(super) fn age(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
+    let age = (now - at).max(TimeDelta::zero());
+    let (seconds, minutes, hours, days) = (
+        age.num_seconds(),
+        age.num_minutes(),
+        age.num_hours(),
+        age.num_days(),
+    );
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
+        (0, _, _) => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d {}h", hours % 24),
+    }
+}
+
+/// A state's word, marked by what it means for users.
+pub(super) fn state(state: &str) -> Span {
+    let role = match state {
+        "running" => Role::Good,
+        "paused" => Role::Warn,
+        "rolled_back" => Role::Bad,
+        "draft" | "stopped" | "archived" => Role::Dim,
+        _ => Role::Plain,
+    };
+    Span::new(role, state)
+}
+
+/// The open arm with the greatest probability of being the best; none while nothing has been learned.
+pub(super) fn leader(row: &Row) -> Option<&ArmRow> {
+    let learned = row.arms.iter().any(|arm| arm.resolved > 0);
+    let open = row.arms.iter().filter(|arm| !arm.retired);
+    open.max_by(|a, b| a.p_best.total_cmp(&b.p_best))
+        .filter(|_| learned)
+}
+
+/// The worst word of its guardrails, and how many are not evaluated.
+pub(super) fn guardrails(row: &Row) -> Span {
+    let having = |status: &str| row.guardrails.iter().filter(|g| g.status == status).count();
+    let (failing, warning, idle) = (having("fail"), having("warn"), having("not_active"));
+    match (failing, warning) {
+        (0, 0) if row.guardrails.is_empty() => Span::new(Role::Dim, "none"),
+        (0, 0) if idle == row.guardrails.len() => Span::new(Role::Dim, "not active"),
+        (0, 0) => Span::new(Role::Good, "ok"),
+        (0, _) => Span::new(Role::Warn, format!("WARN {warning}")),
+        _ => Span::new(Role::Bad, format!("BREACH {failing}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_grouped_by_three() {
+        for (number, wanted) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_482_390, "1,482,390"),
+        ] {
+            assert_eq!(count(number), wanted);
+        }
+    }
+
+    #[test]
+    fn ages_keep_two_units() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(10);
+        for (seconds, wanted) in [
+            (-5, "0s"),
+            (8, "8s"),
+            (250, "4m 10s"),
+            (7_300, "2h 1m"),
+            (525_600, "6d 2h"),
+        ] {
+            assert_eq!(age(now, now - TimeDelta::seconds(seconds)), wanted);
+        }
+    }
+}

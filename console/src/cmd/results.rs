@@ -1,0 +1,89 @@
+//! `pitboss results`: counts, rates and posteriors of every lane.
+
+use protocol::experiments::Results;
+
+use super::Failure;
+use super::daemon::Daemon;
+use super::detail;
+use super::format::{count, instant, state};
+use crate::output::{Align, Answer, Role, Span, Table, Text, plain, versioned};
+
+pub(super) async fn run(daemon: &Daemon, key: &str) -> Result<Answer, Failure> {
+    let context = Daemon::patience();
+    let results = daemon.client.results(context, key.to_owned()).await??;
+    Ok(Answer {
+        text: text(&results),
+        json: versioned(&results),
+    })
+}
+
+fn text(results: &Results) -> Text {
+    let mut text = Text::new();
+    text.line([
+        Span::new(Role::Strong, &results.experiment),
+        plain("  "),
+        state(&results.state),
+        plain(format!("  as of {}", instant(results.as_of))),
+    ]);
+    text.append(counts(results));
+    for lane in &results.lanes {
+        text.blank();
+        text.line([
+            Span::new(Role::Strong, format!("lane {}", lane.lane)),
+            plain(format!(", {}, version {}", lane.policy, lane.version)),
+        ]);
+        text.append(detail::arms(&lane.arms).text());
+    }
+    text
+}
+
+fn counts(results: &Results) -> Text {
+    let mut table = Table::new(&[("", Align::Left), ("", Align::Right), ("", Align::Left)]);
+    for (what, number, remark) in [
+        ("units assigned", results.assignments, ""),
+        ("units exposed", results.exposures, ""),
+        ("units resolved", results.rewards, "their window has closed"),
+        ("units pending", results.pending, "their window is open"),
+        ("events", results.events, "in the ledger, each once"),
+        (
+            "  repeated",
+            results.duplicates,
+            "same id, same body: one effect",
+        ),
+        (
+            "  conflicting",
+            results.conflicts,
+            "same id, other body: the first counts",
+        ),
+        (
+            "  late",
+            results.late,
+            "after the window: stored, not learned",
+        ),
+        (
+            "  unassigned",
+            results.unassigned,
+            "of units without an assignment: not learned",
+        ),
+        (
+            "  not folded",
+            results.unfolded,
+            "received, counted in a moment",
+        ),
+        ("policy versions", results.versions, ""),
+    ] {
+        table.row([
+            plain(what),
+            plain(count(number)),
+            Span::new(Role::Dim, remark),
+        ]);
+    }
+    for (event, number) in &results.events_by_name {
+        table.row([
+            plain(format!("  {event}")),
+            plain(count(*number)),
+            plain(""),
+        ]);
+    }
+    table.text()
+}

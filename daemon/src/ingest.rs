@@ -1,5 +1,0 @@
-//! What services send: assigns, exposures and events.
-
-mod meters;
-
-pub use meters::Meters;
