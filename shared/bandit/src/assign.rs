@@ -3,8 +3,10 @@
 //! The propensity in a [`Decision`] is the probability with which its arm was drawn, given the lane: the one
 //! number every estimator later divides by.
 
+mod decide;
 mod draw;
 mod serving;
+mod trace;
 mod unit;
 
 use std::fmt;
@@ -13,8 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::experiment::{ArmId, LaneId, RunState, Version};
 
+pub use decide::decide;
 pub use draw::{Drawn, draw};
 pub use serving::{InvalidServing, Serving, ServingLane};
+pub use trace::{TraceStep, trace};
 pub use unit::{InvalidUnitKey, UnitKey};
 
 /// Why a caller got its arm.

@@ -1,10 +1,14 @@
 //! What a unit gets in every state, with and without a recorded assignment.
 
-use crate::common::{arm, running, serving};
+use crate::common::{arm, running, serving, serving_with, unit};
 use bandit::allocation::Allocation;
-use bandit::assign::{Honoured, InvalidServing, Reason, Serving, ServingLane, Stored, honour};
+use bandit::assign::{
+    Decision, Honoured, InvalidServing, Reason, Serving, ServingLane, Stored, decide, draw, honour,
+    trace,
+};
 use bandit::experiment::{ArmId, LaneId, RunState, Share, Version};
-use bandit::targeting::Targeting;
+use bandit::spec::model::Attributes;
+use bandit::targeting::{Matcher, Targeting};
 use chrono::DateTime;
 
 /// Every state that does not draw, with the arm that was chosen for everyone, if any.
@@ -57,6 +61,105 @@ fn check_honoured(serving: &Serving, stored_arm: u16, arm: u16, reason: Reason) 
     };
     assert_eq!(honour(serving, stored), want, "{}", serving.state.name());
 }
+
+/// Only units whose `plan` is `pro` are eligible.
+fn for_pro(serving: Serving) -> Serving {
+    let matcher = Matcher {
+        any_of: vec!["pro".into()],
+        ..Matcher::default()
+    };
+    let mut serving = serving;
+    serving.targeting = Targeting([("plan".to_owned(), matcher)].into());
+    serving
+}
+
+fn plan(name: &str) -> Attributes {
+    [("plan".to_owned(), name.into())].into()
+}
+
+#[test]
+fn new_units_draw_only_while_running() {
+    let nothing = Attributes::new();
+    let drawn = draw(&serving(&[0.5, 0.5]), &unit(1));
+    assert_eq!(
+        decide(&in_state(running()), &unit(1), &nothing),
+        Decision::Draw {
+            lane: drawn.lane,
+            arm: drawn.arm,
+            version: Version(4),
+            propensity: 0.5
+        }
+    );
+    for state in idle_states() {
+        let got = decide(&in_state(state), &unit(1), &nothing);
+        assert_eq!(
+            got,
+            Decision::Control {
+                reason: Reason::NotRunning
+            }
+        );
+    }
+    let got = decide(&in_state(shipped()), &unit(1), &nothing);
+    assert_eq!(got, Decision::Shipped { arm: ArmId(1) });
+}
+
+#[test]
+fn targeting_is_looked_at_before_traffic() {
+    let control = |reason| Decision::Control { reason };
+    let nobody = for_pro(serving_with(&[0.5, 0.5], 0.0, 0.0));
+    assert_eq!(
+        decide(&nobody, &unit(1), &plan("free")),
+        control(Reason::NotEligible)
+    );
+    assert_eq!(
+        decide(&nobody, &unit(1), &Attributes::new()),
+        control(Reason::NotEligible)
+    );
+    assert_eq!(
+        decide(&nobody, &unit(1), &plan("pro")),
+        control(Reason::OutOfTraffic)
+    );
+}
+
+#[test]
+fn a_trace_decides_as_serving_does_and_shows_every_step() {
+    for traffic in [0.0, 0.5, 1.0] {
+        for number in 0..200 {
+            let serving = for_pro(serving_with(&[0.2, 0.3, 0.5], traffic, 0.3));
+            for attributes in [plan("pro"), plan("free")] {
+                let (decision, steps) = trace(&serving, &unit(number), Some(&attributes));
+                assert_eq!(decision, decide(&serving, &unit(number), &attributes));
+                let names: Vec<&str> = steps.iter().map(|step| step.step).collect();
+                assert_eq!(
+                    names,
+                    ["state", "targeting", "traffic", "lane", "arm", "result"]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_trace_reads_like_this() {
+    let serving = for_pro(serving_with(&[0.2, 0.3, 0.5], 0.9, 0.1));
+    let (_, steps) = trace(&serving, &unit(3), None);
+    let lines: Vec<String> = steps
+        .iter()
+        .map(|step| format!("{}: {} -> {}", step.step, step.detail, step.outcome))
+        .collect();
+    assert_eq!(lines, TRACE_OF_UNIT_3);
+}
+
+/// Also pins the hashes: if one of these buckets moves, every unit of every installation does.
+const TRACE_OF_UNIT_3: [&str; 6] = [
+    "state: running since 1970-01-01T00:00:00Z -> draws new units",
+    "targeting: 1 condition not checked: attributes are not stored -> taken as eligible",
+    "traffic: bucket 0.299929 < traffic 0.9 -> in",
+    "lane: bucket 0.793657 in holdback 0.000000..0.100000, main 0.100000..1.000000 -> main, version 4",
+    "arm: bucket 0.327561 in this unit's order arm-2 0.000000..0.500000, arm-1 0.500000..0.800000, \
+     arm-0 0.800000..1.000000 -> arm-2 with probability 0.500000",
+    "result: recorded in lane main -> arm-2 (split)",
+];
 
 #[test]
 fn stored_units_keep_their_arm_while_running_or_paused() {
