@@ -5,5 +5,7 @@
 pub mod allocation;
 pub mod assign;
 pub mod experiment;
+pub mod posterior;
+pub mod probability;
 pub mod spec;
 pub mod targeting;

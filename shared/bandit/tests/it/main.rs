@@ -9,3 +9,5 @@ mod allocations;
 mod common;
 mod decisions;
 mod draws;
+mod oracles;
+mod posteriors;
