@@ -4,9 +4,14 @@
 //! cluster), `store` (all SQL), `http` and the other front ends, `app` (which builds every part in order,
 //! owns every task and drains them in reverse).
 
+pub mod access;
+pub mod changes;
 pub mod clock;
 pub mod http;
+pub mod ingest;
 pub mod postgres;
+pub mod sticky;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod world;

@@ -1,9 +1,17 @@
 //! All SQL of the daemon, one file per aggregate; nothing outside this module speaks SQL.
 
+pub mod activity;
+pub mod assignments;
+pub mod audit;
 mod error;
+pub mod experiments;
+pub mod holds;
 pub mod installation;
+pub mod landing;
 pub mod migrations;
+pub mod mutations;
 mod pool;
+pub mod revisions;
 mod transaction;
 
 pub use error::StoreError;

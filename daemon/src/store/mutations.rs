@@ -1,0 +1,44 @@
+//! The one lock that puts mutations in order, and the revision they count.
+
+use bandit::experiment::Revision;
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::StoreError;
+use super::audit::ChainHead;
+
+/// A mutation under way: it holds the installation's row until its transaction ends.
+#[derive(Debug)]
+pub struct Mutation {
+    /// The revision before it.
+    pub base: Revision,
+    /// When it got the lock, by the database's clock.
+    pub now: DateTime<Utc>,
+    /// The audit chain's newest row.
+    pub(super) chain: ChainHead,
+}
+
+impl Mutation {
+    /// Waits for the lock. Mutations take milliseconds, so no limit is set beyond the connection's own.
+    pub async fn begin(tx: &mut PgConnection) -> Result<Self, StoreError> {
+        let (revision, seq, hash): (i64, i64, Vec<u8>) =
+            sqlx::query_as("select revision, audit_seq, audit_head from installation for update")
+                .fetch_one(&mut *tx)
+                .await?;
+        // Not now(), which is when the transaction began to wait: a later mutation would carry an
+        // earlier time than the one before it.
+        let (now,): (DateTime<Utc>,) = sqlx::query_as("select clock_timestamp()")
+            .fetch_one(tx)
+            .await?;
+        Ok(Self {
+            base: Revision(revision.cast_unsigned()),
+            now,
+            chain: ChainHead::stored(seq, hash)?,
+        })
+    }
+
+    /// The revision after it, if it changes anything.
+    pub fn next(&self) -> Revision {
+        Revision(self.base.0 + 1)
+    }
+}

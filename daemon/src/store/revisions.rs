@@ -1,0 +1,202 @@
+//! The write side of experiments: their rows, the revisions of their specs, their arms.
+
+use std::collections::HashMap;
+
+use bandit::experiment::{Arm, ArmId, ExperimentId, Revision, RunState};
+use bandit::spec::model::{ArmSpec, ExperimentSpec};
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::StoreError;
+
+/// An experiment as a mutation finds it.
+#[derive(Debug)]
+pub struct Found {
+    /// Its number.
+    pub id: ExperimentId,
+    /// Its state.
+    pub state: RunState,
+    /// The installation's revision of its newest spec or state.
+    pub revision: Revision,
+}
+
+/// The experiment under `key`; any text may be asked for.
+pub async fn find(tx: &mut PgConnection, key: &str) -> Result<Option<Found>, StoreError> {
+    // PostgreSQL's texts cannot hold NUL, so no stored key has one.
+    if key.contains('\0') {
+        return Ok(None);
+    }
+    let row: Option<(i32, Json<RunState>, i64)> =
+        sqlx::query_as("select id, run_state, revision from experiments where key = $1")
+            .bind(key)
+            .fetch_optional(tx)
+            .await?;
+    Ok(row.map(|(id, Json(state), revision)| Found {
+        id: ExperimentId(id),
+        state,
+        revision: Revision(revision.cast_unsigned()),
+    }))
+}
+
+/// Creates an experiment as a draft; its spec is written with [`put_spec`].
+pub async fn create(
+    tx: &mut PgConnection,
+    key: &str,
+    revision: Revision,
+    at: DateTime<Utc>,
+) -> Result<ExperimentId, StoreError> {
+    let (id,): (i32,) = sqlx::query_as(
+        "insert into experiments (key, state, run_state, revision, lanes, created_at)
+         values ($1, $2, $3, $4, '{}', $5) returning id",
+    )
+    .bind(key)
+    .bind(RunState::Draft.name())
+    .bind(Json(RunState::Draft))
+    .bind(revision.0.cast_signed())
+    .bind(at)
+    .fetch_one(tx)
+    .await?;
+    Ok(ExperimentId(id))
+}
+
+/// Puts a spec in force under `revision` and brings the arms in line with it. Gives the arms as they
+/// are then, in ascending id order, retired ones included.
+pub async fn put_spec(
+    tx: &mut PgConnection,
+    id: ExperimentId,
+    spec: &ExperimentSpec,
+    revision: Revision,
+    at: DateTime<Utc>,
+) -> Result<Vec<Arm>, StoreError> {
+    sqlx::query(
+        "insert into experiment_revisions (experiment_id, revision, spec, created_at)
+         values ($1, $2, $3, $4)",
+    )
+    .bind(id.0)
+    .bind(revision.0.cast_signed())
+    .bind(Json(spec))
+    .bind(at)
+    .execute(&mut *tx)
+    .await?;
+    let lanes: Vec<i16> = spec
+        .lanes()
+        .iter()
+        .map(|lane| lane.id.0.cast_signed())
+        .collect();
+    sqlx::query("update experiments set revision = $2, lanes = $3 where id = $1")
+        .bind(id.0)
+        .bind(revision.0.cast_signed())
+        .bind(lanes)
+        .execute(&mut *tx)
+        .await?;
+    put_arms(tx, id, &spec.arms).await
+}
+
+/// Puts an experiment into `state`. The first start is remembered for ever.
+pub async fn put_state(
+    tx: &mut PgConnection,
+    id: ExperimentId,
+    state: &RunState,
+    revision: Revision,
+) -> Result<(), StoreError> {
+    let running_since = match state {
+        RunState::Running { since } => Some(*since),
+        RunState::Draft
+        | RunState::Paused { .. }
+        | RunState::Stopped { .. }
+        | RunState::RolledBack { .. }
+        | RunState::Archived { .. } => None,
+    };
+    sqlx::query(
+        "update experiments set state = $2, run_state = $3, revision = $4,
+             started_at = coalesce(started_at, $5)
+         where id = $1",
+    )
+    .bind(id.0)
+    .bind(state.name())
+    .bind(Json(state))
+    .bind(revision.0.cast_signed())
+    .bind(running_since)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// An arm that is declared again gets its old number; one that is no longer declared is retired.
+async fn put_arms(
+    tx: &mut PgConnection,
+    id: ExperimentId,
+    declared: &[ArmSpec],
+) -> Result<Vec<Arm>, StoreError> {
+    let stored: Vec<(i16, String)> =
+        sqlx::query_as("select arm, name from experiment_arms where experiment_id = $1")
+            .bind(id.0)
+            .fetch_all(&mut *tx)
+            .await?;
+    let numbers: HashMap<String, i16> = stored
+        .iter()
+        .map(|(arm, name)| (name.clone(), *arm))
+        .collect();
+    let mut next = stored.iter().map(|(arm, _)| arm + 1).max().unwrap_or(0);
+    sqlx::query("update experiment_arms set retired = true where experiment_id = $1")
+        .bind(id.0)
+        .execute(&mut *tx)
+        .await?;
+    for arm in declared {
+        let number = numbers.get(arm.name.as_str()).copied().unwrap_or_else(|| {
+            next += 1;
+            next - 1
+        });
+        put_arm(tx, id, number, arm).await?;
+    }
+    arms(tx, id).await
+}
+
+async fn put_arm(
+    tx: &mut PgConnection,
+    id: ExperimentId,
+    number: i16,
+    arm: &ArmSpec,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into experiment_arms (experiment_id, arm, name, control, config, retired)
+         values ($1, $2, $3, $4, $5, false)
+         on conflict (experiment_id, arm) do update set
+             control = excluded.control, config = excluded.config, retired = false",
+    )
+    .bind(id.0)
+    .bind(number)
+    .bind(arm.name.as_str())
+    .bind(arm.control)
+    .bind(&arm.config)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn arms(tx: &mut PgConnection, id: ExperimentId) -> Result<Vec<Arm>, StoreError> {
+    let rows: Vec<(i16, String, bool, serde_json::Value, bool)> = sqlx::query_as(
+        "select arm, name, control, config, retired from experiment_arms
+         where experiment_id = $1 order by arm",
+    )
+    .bind(id.0)
+    .fetch_all(tx)
+    .await?;
+    rows.into_iter()
+        .map(|(arm, name, control, config, retired)| {
+            let name = name
+                .parse()
+                .map_err(|error: bandit::experiment::InvalidName| {
+                    StoreError::unreadable(format!("arm {arm} of experiment {id}"), error)
+                })?;
+            Ok(Arm {
+                id: ArmId(arm.cast_unsigned()),
+                name,
+                control,
+                config,
+                retired,
+            })
+        })
+        .collect()
+}
