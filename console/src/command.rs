@@ -235,10 +235,7 @@ mod tests {
     #[test]
     fn every_key_is_a_key_and_means_one_thing_on_a_screen() {
         for screen in ScreenKind::ALL {
-            let mut keys: Vec<&str> = on(screen)
-                .flat_map(|command| command.keys)
-                .copied()
-                .collect();
+            let mut keys: Vec<&str> = on(screen).flat_map(|command| command.keys).copied().collect();
             for key in &keys {
                 for part in key.split(' ') {
                     assert!(part.parse::<Key>().is_ok(), "{key}");
@@ -267,10 +264,6 @@ mod tests {
     #[test]
     fn the_palette_finds_by_name_and_by_description() {
         assert_eq!(complete("pau")[0].name, "pause");
-        assert!(
-            complete("clipboard")
-                .iter()
-                .any(|command| command.name == "copy")
-        );
+        assert!(complete("clipboard").iter().any(|command| command.name == "copy"));
     }
 }

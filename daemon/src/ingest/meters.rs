@@ -1,0 +1,43 @@
+//! What the data path counts, with its handles made once: looking a metric up by name for every request
+//! would cost more than the decision.
+
+use metrics::{Counter, counter};
+
+/// The counters of one experiment.
+#[derive(Clone)]
+pub struct Meters {
+    /// Units drawn and recorded now.
+    pub policy: Counter,
+    /// Units that kept their arm.
+    pub sticky: Counter,
+    /// Control, unrecorded.
+    pub fallback: Counter,
+    /// Events taken.
+    pub accepted: Counter,
+    /// Events refused.
+    pub rejected: Counter,
+}
+
+impl std::fmt::Debug for Meters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meters")
+    }
+}
+
+impl Meters {
+    /// Experiments that have series of their own, 5 each; all others share `_other`.
+    pub const MAX_LABELLED: usize = 200;
+
+    /// The counters labelled with `experiment`. They are there from now on, at 0.
+    pub fn new(experiment: &str) -> Self {
+        let assignments = |source: &'static str| counter!("pitboss_assignments_total", "experiment" => experiment.to_owned(), "source" => source);
+        let events = |outcome: &'static str| counter!("pitboss_events_total", "experiment" => experiment.to_owned(), "outcome" => outcome);
+        Self {
+            policy: assignments("policy"),
+            sticky: assignments("sticky"),
+            fallback: assignments("fallback"),
+            accepted: events("accepted"),
+            rejected: events("rejected"),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! One experiment of the world.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bandit::allocation::Allocation;
+use bandit::assign::{Serving, ServingLane};
+use bandit::experiment::{Arm, ArmId, ExperimentId, LaneId, Revision, RunState, Version};
+use bandit::spec::model::ExperimentSpec;
+use chrono::{DateTime, Utc};
+
+use crate::ingest::Meters;
+use crate::store::StoreError;
+use crate::store::experiments::{Head, Stored, StoredLane};
+
+/// An experiment, ready to serve.
+#[derive(Debug)]
+pub struct Live {
+    /// Its number.
+    pub id: ExperimentId,
+    /// The revision of its newest spec or state.
+    pub revision: Revision,
+    /// What one assign needs.
+    pub serving: Serving,
+    /// The spec in force.
+    pub spec: Arc<ExperimentSpec>,
+    /// When it was started first.
+    pub started_at: Option<DateTime<Utc>>,
+    /// Kinds of the holds on it.
+    pub holds: Vec<String>,
+    /// The newest policy version of each lane, in lane order.
+    pub published: Vec<Published>,
+    /// What its traffic counts into.
+    pub meters: Meters,
+    head: Head,
+}
+
+/// When and how a lane's newest policy version came about; its allocation is in [`Live::serving`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// The lane.
+    pub lane: LaneId,
+    /// The version.
+    pub version: Version,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Why the split is still even; `None` once burn-in is over.
+    pub burn_in: Option<String>,
+}
+
+impl Live {
+    /// Puts together what was stored. A running experiment must have a version in every lane.
+    pub(super) fn new(stored: Stored, head: Head, meters: Meters) -> Result<Self, StoreError> {
+        let Stored {
+            id,
+            state,
+            spec,
+            started_at,
+            arms,
+            lanes,
+        } = stored;
+        let published = lanes
+            .iter()
+            .map(|lane| Published {
+                lane: lane.id,
+                version: lane.version,
+                at: lane.published_at,
+                burn_in: lane.burn_in.clone(),
+            })
+            .collect();
+        let lanes = serving_lanes(&spec, &state, &arms, lanes);
+        let serving = Serving::new(
+            spec.key.clone(),
+            state,
+            arms,
+            spec.targeting.clone(),
+            spec.traffic,
+            lanes,
+            spec.salt.clone(),
+        )
+        .map_err(|error| StoreError::unreadable(format!("experiment {id}"), error))?;
+        let Head {
+            revision, holds, ..
+        } = head.clone();
+        Ok(Self {
+            id,
+            revision,
+            serving,
+            spec: Arc::new(spec),
+            started_at,
+            holds,
+            published,
+            meters,
+            head,
+        })
+    }
+
+    /// Whether nothing about it has changed since `head` was read.
+    pub(super) fn is_as_of(&self, head: &Head) -> bool {
+        self.head == *head
+    }
+
+    /// Whether new units are assigned.
+    pub fn is_running(&self) -> bool {
+        matches!(self.serving.state, RunState::Running { .. })
+    }
+
+    /// The name of a lane, for people.
+    pub fn lane_name(&self, lane: LaneId) -> &'static str {
+        if lane == LaneId::HOLDBACK {
+            return "holdback";
+        }
+        "main"
+    }
+}
+
+/// The declared lanes with their newest versions, in the order of the lane draw. A draft that was never
+/// published shows an even split as version 0: nobody is assigned by it.
+fn serving_lanes(
+    spec: &ExperimentSpec,
+    state: &RunState,
+    arms: &[Arm],
+    stored: Vec<StoredLane>,
+) -> Vec<ServingLane> {
+    let open: Vec<ArmId> = arms
+        .iter()
+        .filter(|arm| !arm.retired)
+        .map(|arm| arm.id)
+        .collect();
+    let mut stored: HashMap<LaneId, StoredLane> =
+        stored.into_iter().map(|lane| (lane.id, lane)).collect();
+    let mut serving = Vec::new();
+    for declared in spec.lanes() {
+        let (version, allocation) = match stored.remove(&declared.id) {
+            Some(lane) => (lane.version, lane.allocation),
+            None if state.has_started() => continue,
+            None => match Allocation::even(&open) {
+                Ok(even) => (Version(0), even),
+                Err(_) => continue,
+            },
+        };
+        serving.push(ServingLane {
+            id: declared.id,
+            share: declared.share,
+            version,
+            allocation,
+        });
+    }
+    serving
+}
