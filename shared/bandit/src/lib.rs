@@ -7,5 +7,6 @@ pub mod assign;
 pub mod experiment;
 pub mod posterior;
 pub mod probability;
+pub mod reward;
 pub mod spec;
 pub mod targeting;

@@ -11,3 +11,4 @@ mod decisions;
 mod draws;
 mod oracles;
 mod posteriors;
+mod rewards;
