@@ -10,5 +10,6 @@ mod common;
 mod decisions;
 mod draws;
 mod oracles;
+mod policies;
 mod posteriors;
 mod rewards;

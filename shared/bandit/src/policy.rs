@@ -1,0 +1,115 @@
+//! Policies: what is known of the arms in, one probability per arm out.
+//!
+//! A policy is evaluated once per published version and never per request, so the probability it gives an arm is
+//! the exact propensity of every unit that draws under that version.
+
+mod burn_in;
+mod fixed;
+mod thompson;
+
+use crate::allocation::{Allocation, InvalidAllocation};
+use crate::experiment::{ArmId, Millis};
+use crate::posterior::ArmStats;
+use crate::probability::QuadratureError;
+use crate::spec::model::{PolicyKind, PolicySpec};
+
+/// A version is worth publishing at once when any arm's probability has moved by more than this: half a point,
+/// which an operator sees on the screen.
+pub const MOVED: f64 = 0.005;
+
+/// 60 s: after this long, a version is published for any movement at all, so that a slow drift is not lost.
+pub const AT_LAST: Millis = Millis(60_000);
+
+/// An open arm, as a policy sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ArmView {
+    /// Its number.
+    pub id: ArmId,
+    /// Its declared weight, relative to the others'; only `fixed` looks at it.
+    pub weight: f64,
+    /// The lane's counts for it, all versions together.
+    pub stats: ArmStats,
+}
+
+/// What to publish.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publication {
+    /// The probability of each open arm.
+    pub allocation: Allocation,
+    /// Why the split is still even, such as `burn-in: 12 of 100 rewards on green`.
+    pub burn_in: Option<String>,
+    /// Whether the declared policy made it; policies whose engine does not run yet split evenly.
+    pub active: bool,
+}
+
+/// Why there is nothing to publish; the version in force stays.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PolicyError {
+    /// The arms cannot share the traffic.
+    #[error("the open arms cannot be allocated")]
+    Arms(#[from] InvalidAllocation),
+    /// The probabilities of being best could not be told.
+    #[error("the arms cannot be compared")]
+    Quadrature(#[from] QuadratureError),
+}
+
+/// The allocation of a learning lane.
+///
+/// `arms` are the open ones by ascending number, `running_for` is the time since the experiment was started, and
+/// `name` says what an arm is called in [`Publication::burn_in`].
+pub fn allocate(
+    policy: &PolicySpec,
+    arms: &[ArmView],
+    running_for: Millis,
+    name: impl Fn(ArmId) -> String,
+) -> Result<Publication, PolicyError> {
+    let ids: Vec<ArmId> = arms.iter().map(|arm| arm.id).collect();
+    let even = Allocation::even(&ids)?;
+    match policy.kind {
+        PolicyKind::Thompson => {
+            let burn_in = burn_in::unmet(policy.burn_in, arms, running_for, name);
+            let allocation = match burn_in {
+                Some(_) => even,
+                None => allocation_of(&ids, thompson::weights(policy, arms)?)?,
+            };
+            Ok(Publication {
+                allocation,
+                burn_in,
+                active: true,
+            })
+        }
+        PolicyKind::Fixed => Ok(Publication {
+            allocation: allocation_of(&ids, fixed::weights(policy, arms))?,
+            burn_in: None,
+            active: true,
+        }),
+        PolicyKind::TopTwoThompson { .. } | PolicyKind::EpsilonGreedy { .. } | PolicyKind::Ucb1 => {
+            Ok(Publication {
+                allocation: even,
+                burn_in: None,
+                active: false,
+            })
+        }
+    }
+}
+
+/// Whether `next` is worth a new version `since_last` after `current` was published: at once when an arm moved by
+/// more than [`MOVED`] or the open arms differ, after [`AT_LAST`] for any movement, and never sooner than
+/// `publish_every`.
+pub fn should_publish(
+    current: &Allocation,
+    next: &Allocation,
+    since_last: Millis,
+    publish_every: Millis,
+) -> bool {
+    if since_last < publish_every {
+        return false;
+    }
+    let moved = current.distance(next);
+    let other_arms = current.arms().ne(next.arms());
+    other_arms || moved > MOVED || (moved > 0.0 && since_last >= AT_LAST)
+}
+
+fn allocation_of(ids: &[ArmId], weights: Vec<f64>) -> Result<Allocation, InvalidAllocation> {
+    Allocation::new(ids.iter().copied().zip(weights).collect())
+}
