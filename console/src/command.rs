@@ -51,6 +51,22 @@ pub enum Id {
     Apply,
     /// Back to the form a plan came from.
     Edit,
+    /// To the next field of the form.
+    NextField,
+    /// To the field before.
+    PreviousField,
+    /// To the next step of the form.
+    NextStep,
+    /// To the step before.
+    PreviousStep,
+    /// One arm more.
+    AddArm,
+    /// One arm less.
+    RemoveArm,
+    /// Plan what the form says.
+    PlanForm,
+    /// An empty form.
+    ClearForm,
     /// The list.
     Experiments,
     /// The audit log.
@@ -235,7 +251,10 @@ mod tests {
     #[test]
     fn every_key_is_a_key_and_means_one_thing_on_a_screen() {
         for screen in ScreenKind::ALL {
-            let mut keys: Vec<&str> = on(screen).flat_map(|command| command.keys).copied().collect();
+            let mut keys: Vec<&str> = on(screen)
+                .flat_map(|command| command.keys)
+                .copied()
+                .collect();
             for key in &keys {
                 for part in key.split(' ') {
                     assert!(part.parse::<Key>().is_ok(), "{key}");
@@ -264,6 +283,10 @@ mod tests {
     #[test]
     fn the_palette_finds_by_name_and_by_description() {
         assert_eq!(complete("pau")[0].name, "pause");
-        assert!(complete("clipboard").iter().any(|command| command.name == "copy"));
+        assert!(
+            complete("clipboard")
+                .iter()
+                .any(|command| command.name == "copy")
+        );
     }
 }

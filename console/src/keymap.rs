@@ -200,7 +200,9 @@ mod tests {
 
     #[test]
     fn keys_round_trip_through_their_names() {
-        for text in ["a", "G", "ctrl-r", "enter", "space", "backtab", "alt-x", "-", ":"] {
+        for text in [
+            "a", "G", "ctrl-r", "enter", "space", "backtab", "alt-x", "-", ":",
+        ] {
             let key: Key = text.parse().expect("a key");
             assert_eq!(key.to_string(), text);
         }

@@ -19,7 +19,10 @@ pub fn why_off(model: &Model, command: &Command) -> Option<String> {
     match command.id {
         Id::Verb(verb) => why_no_verb(model, verb),
         Id::Undo => model.undo.is_none().then(|| "nothing to undo".to_owned()),
-        Id::Last => model.last.is_none().then(|| "no other screen yet".to_owned()),
+        Id::Last => model
+            .last
+            .is_none()
+            .then(|| "no other screen yet".to_owned()),
         Id::Apply => why_no_apply(model),
         Id::Replan | Id::Prune => model.plan.is_none().then(|| "no plan yet".to_owned()),
         Id::Edit => {
@@ -34,10 +37,7 @@ pub fn why_off(model: &Model, command: &Command) -> Option<String> {
             .copyable()
             .is_none()
             .then(|| "nothing selected".to_owned()),
-        Id::Reconnect => model
-            .link
-            .is_up()
-            .then(|| "the link is up".to_owned()),
+        Id::Reconnect => model.link.is_up().then(|| "the link is up".to_owned()),
         _ => None,
     }
 }

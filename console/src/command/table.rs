@@ -3,10 +3,12 @@
 use bandit::experiment::Verb;
 
 use super::{Argument, Command, Grade, Group, Id};
-use crate::model::ScreenKind::{self, Audit, Detail, List, Messages, Plan};
+use crate::model::ScreenKind::{self, Audit, Detail, Form, Help, List, Messages, Plan};
 
 const EXPERIMENT: &[ScreenKind] = &[List, Detail];
 const LISTS: &[ScreenKind] = &[List, Audit];
+/// Screens on which letters are keys; on the form they are text.
+const KEYS: &[ScreenKind] = &[List, Detail, Plan, Audit, Messages, Help];
 
 const BASE: Command = Command {
     id: Id::Open,
@@ -233,6 +235,84 @@ pub static COMMANDS: &[Command] = &[
         ..BASE
     },
     Command {
+        id: Id::NextField,
+        name: "next-field",
+        keys: &["tab", "enter", "down"],
+        screens: &[Form],
+        hint: 1,
+        label: "next",
+        doc: "to the next field; after the last one to the next step",
+        ..BASE
+    },
+    Command {
+        id: Id::PreviousField,
+        name: "previous-field",
+        keys: &["backtab", "up"],
+        screens: &[Form],
+        label: "back",
+        doc: "to the field before",
+        ..BASE
+    },
+    Command {
+        id: Id::NextStep,
+        name: "next-step",
+        keys: &["pgdn"],
+        screens: &[Form],
+        hint: 2,
+        label: "next step",
+        doc: "to the next step of the form",
+        ..BASE
+    },
+    Command {
+        id: Id::PreviousStep,
+        name: "previous-step",
+        keys: &["pgup"],
+        screens: &[Form],
+        hint: 3,
+        label: "step back",
+        doc: "to the step before",
+        ..BASE
+    },
+    Command {
+        id: Id::AddArm,
+        name: "add-arm",
+        keys: &["ctrl-n"],
+        screens: &[Form],
+        hint: 5,
+        label: "add arm",
+        doc: "one arm more, up to 8; more are written in a file",
+        ..BASE
+    },
+    Command {
+        id: Id::RemoveArm,
+        name: "remove-arm",
+        keys: &["ctrl-x"],
+        screens: &[Form],
+        hint: 6,
+        label: "remove arm",
+        doc: "remove the arm under the cursor; two stay",
+        ..BASE
+    },
+    Command {
+        id: Id::PlanForm,
+        name: "plan-form",
+        keys: &["ctrl-p"],
+        screens: &[Form],
+        hint: 4,
+        label: "plan",
+        doc: "show what the daemon would do; nothing is created yet",
+        ..BASE
+    },
+    Command {
+        id: Id::ClearForm,
+        name: "clear-form",
+        screens: &[Form],
+        keys: &["ctrl-g"],
+        label: "start over",
+        doc: "empty the form",
+        ..BASE
+    },
+    Command {
         id: Id::Undo,
         name: "undo",
         keys: &["u"],
@@ -246,6 +326,7 @@ pub static COMMANDS: &[Command] = &[
         id: Id::CommandLine,
         name: "commands",
         keys: &[":"],
+        screens: KEYS,
         group: Group::Everywhere,
         hint: 14,
         label: "command",
@@ -275,6 +356,7 @@ pub static COMMANDS: &[Command] = &[
         id: Id::Last,
         name: "last",
         keys: &["-"],
+        screens: KEYS,
         group: Group::Everywhere,
         label: "last screen",
         doc: "the screen before this one",
@@ -293,6 +375,7 @@ pub static COMMANDS: &[Command] = &[
         id: Id::Freeze,
         name: "freeze",
         keys: &["space"],
+        screens: KEYS,
         group: Group::Everywhere,
         hint: 16,
         label: "freeze",
@@ -374,6 +457,7 @@ pub static COMMANDS: &[Command] = &[
         id: Id::Up,
         name: "up",
         keys: &["k", "up"],
+        screens: KEYS,
         group: Group::Move,
         label: "up",
         doc: "one line up",
@@ -383,6 +467,7 @@ pub static COMMANDS: &[Command] = &[
         id: Id::Down,
         name: "down",
         keys: &["j", "down"],
+        screens: KEYS,
         group: Group::Move,
         label: "down",
         doc: "one line down",
@@ -392,6 +477,7 @@ pub static COMMANDS: &[Command] = &[
         id: Id::PageUp,
         name: "page-up",
         keys: &["ctrl-u", "pgup"],
+        screens: KEYS,
         group: Group::Move,
         label: "page up",
         doc: "half a page up",
@@ -401,6 +487,7 @@ pub static COMMANDS: &[Command] = &[
         id: Id::PageDown,
         name: "page-down",
         keys: &["ctrl-d", "pgdn"],
+        screens: KEYS,
         group: Group::Move,
         label: "page down",
         doc: "half a page down",
@@ -410,6 +497,7 @@ pub static COMMANDS: &[Command] = &[
         id: Id::Top,
         name: "top",
         keys: &["g g", "home"],
+        screens: KEYS,
         group: Group::Move,
         label: "top",
         doc: "to the first line",
@@ -419,6 +507,7 @@ pub static COMMANDS: &[Command] = &[
         id: Id::Bottom,
         name: "bottom",
         keys: &["G", "end"],
+        screens: KEYS,
         group: Group::Move,
         label: "bottom",
         doc: "to the last line",

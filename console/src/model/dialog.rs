@@ -91,7 +91,10 @@ impl Dialog {
     /// The part `steps` further on, round and round.
     pub fn step(&mut self, forward: bool) {
         let parts = self.parts();
-        let at = parts.iter().position(|part| *part == self.focus).unwrap_or(0);
+        let at = parts
+            .iter()
+            .position(|part| *part == self.focus)
+            .unwrap_or(0);
         let by = if forward { 1 } else { parts.len() - 1 };
         self.focus = parts[(at + by) % parts.len()];
     }

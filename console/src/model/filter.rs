@@ -8,7 +8,10 @@ use super::reading;
 
 /// Fields and what they take, for help and for errors.
 pub const FIELDS: [(&str, &str); 9] = [
-    ("state:", "draft running paused stopped rolled_back archived"),
+    (
+        "state:",
+        "draft running paused stopped rolled_back archived",
+    ),
     ("guard:", "ok warn breach unknown n/a none"),
     ("policy:", "part of the policy's name"),
     ("owner:", "part of the owner"),

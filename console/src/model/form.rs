@@ -80,8 +80,10 @@ pub enum FieldId {
     Policy,
     /// Every arm's least probability.
     Floor,
-    /// Resolved rewards per arm before learning acts.
-    BurnIn,
+    /// How long the split stays even.
+    BurnInFor,
+    /// Exposures and rewards per arm until which it stays even.
+    BurnInRewards,
 }
 
 /// One field.
@@ -147,7 +149,8 @@ impl FieldId {
             | Self::Targeting
             | Self::Policy
             | Self::Floor
-            | Self::BurnIn => Step::Traffic,
+            | Self::BurnInFor
+            | Self::BurnInRewards => Step::Traffic,
         }
     }
 
@@ -173,7 +176,8 @@ impl FieldId {
             Self::Targeting => "only for".into(),
             Self::Policy => "policy".into(),
             Self::Floor => "floor".into(),
-            Self::BurnIn => "burn-in".into(),
+            Self::BurnInFor => "burn-in time".into(),
+            Self::BurnInRewards => "burn-in rewards".into(),
         }
     }
 
@@ -193,13 +197,14 @@ impl FieldId {
             Self::Max => "scaled only: becomes 1",
             Self::Negative => "such as refund, churn (may be empty)",
             Self::Window => "events count for so long after exposure: 90s, 24h, 7d",
-            Self::Grace => "late arrivals are waited for so long",
+            Self::Grace => "late arrivals are waited for so long (empty: window / 24, 1h at most)",
             Self::Traffic => "share of eligible units that take part",
             Self::Holdback => "share of those in an even split that never learns",
             Self::Targeting => "country = DE, AT; age >= 18; beta exists (empty: all)",
             Self::Policy => "left/right",
-            Self::Floor => "least share of every arm",
-            Self::BurnIn => "resolved rewards per arm before the split moves",
+            Self::Floor => "thompson only: least share of every arm",
+            Self::BurnInFor => "the split stays even at least so long",
+            Self::BurnInRewards => "and until every arm has so many resolved units",
         }
     }
 
@@ -245,13 +250,14 @@ impl Default for Form {
             text(FieldId::Max, ""),
             text(FieldId::Negative, ""),
             text(FieldId::Window, "24h"),
-            text(FieldId::Grace, "5m"),
+            text(FieldId::Grace, ""),
             text(FieldId::Traffic, "100%"),
             text(FieldId::Holdback, "5%"),
             text(FieldId::Targeting, ""),
             choice(FieldId::Policy),
-            text(FieldId::Floor, "5%"),
-            text(FieldId::BurnIn, "100"),
+            text(FieldId::Floor, "1%"),
+            text(FieldId::BurnInFor, "1h"),
+            text(FieldId::BurnInRewards, "100"),
         ];
         Self {
             step: Step::Basics,

@@ -100,7 +100,11 @@ impl ListView {
         let mut rows: Vec<&Row> = data.rows.values().filter(|row| filter.shows(row)).collect();
         rows.sort_by(|a, b| {
             let order = self.sort.compare(a, b).then_with(|| a.key.cmp(&b.key));
-            if self.inverted { order.reverse() } else { order }
+            if self.inverted {
+                order.reverse()
+            } else {
+                order
+            }
         });
         rows
     }

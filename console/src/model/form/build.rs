@@ -3,19 +3,14 @@
 use std::str::FromStr;
 
 use bandit::experiment::{ArmName, ExperimentKey, Millis, Share};
+use bandit::spec::defaults;
 use bandit::spec::model::{
-    Aggregate, ArmSpec, BetaPrior, BurnIn, Credit, Direction, ExperimentSpec, OnOutage,
-    OutcomeSpec, PolicyKind, PolicySpec, RewardSpec, SuccessSpec,
+    Aggregate, ArmSpec, BurnIn, Credit, Direction, ExperimentSpec, OnOutage, OutcomeSpec,
+    PolicyKind, PolicySpec, RewardSpec, SuccessSpec,
 };
 use bandit::targeting::Targeting;
 
-use super::{FieldId, Form, Input, targeting};
-
-/// 1 s: a form is written once; whoever needs another pace writes a file.
-const PUBLISH_EVERY: Millis = Millis(1_000);
-
-/// Events of one unit that are looked at: what a file gets when it says nothing.
-const MAX_EVENTS_PER_UNIT: u32 = 100;
+use super::{FieldId, Form, targeting};
 
 /// Problems found on the way.
 struct Reader<'a> {
@@ -156,7 +151,10 @@ impl Reader<'_> {
             _ => self.scaled(),
         };
         let window = self.parsed::<Millis>(FieldId::Window);
-        let grace = self.parsed::<Millis>(FieldId::Grace);
+        let grace = match self.optional(FieldId::Grace) {
+            Some(_) => self.parsed::<Millis>(FieldId::Grace),
+            None => window.map(defaults::grace),
+        };
         let negative = self.form.text(FieldId::Negative);
         let negative = negative.split(',').map(str::trim);
         Some(RewardSpec {
@@ -169,7 +167,7 @@ impl Reader<'_> {
             grace: grace?,
             credit: Credit::Matured,
             direction: Direction::Increase,
-            max_events_per_unit: MAX_EVENTS_PER_UNIT,
+            max_events_per_unit: defaults::MAX_EVENTS_PER_UNIT,
         })
     }
 
@@ -226,9 +224,11 @@ impl Reader<'_> {
     }
 
     fn policy(&mut self) -> Option<PolicySpec> {
-        let floor = self.share(FieldId::Floor);
-        let rewards_per_arm = self.parsed::<u64>(FieldId::BurnIn);
-        let floor = floor?;
+        let burn_in = self.burn_in();
+        if self.form.chosen(FieldId::Policy) == 1 {
+            return burn_in.map(|_| defaults::policy(PolicyKind::Fixed));
+        }
+        let floor = self.share(FieldId::Floor)?;
         let arms = self.form.arms() as f64;
         if floor.get() * arms >= 1.0 {
             let least = 100.0 / arms;
@@ -238,22 +238,19 @@ impl Reader<'_> {
             );
         }
         Some(PolicySpec {
-            kind: match self.form.input(FieldId::Policy) {
-                Some(Input::Choice(1)) => PolicyKind::Fixed,
-                _ => PolicyKind::Thompson,
-            },
             floor,
-            max_weight: None,
-            prior: BetaPrior {
-                alpha: 1.0,
-                beta: 1.0,
-            },
-            burn_in: BurnIn {
-                for_: Millis(0),
-                exposures_per_arm: 0,
-                rewards_per_arm: rewards_per_arm?,
-            },
-            publish_every: PUBLISH_EVERY,
+            burn_in: burn_in?,
+            ..defaults::policy(PolicyKind::Thompson)
+        })
+    }
+
+    fn burn_in(&mut self) -> Option<BurnIn> {
+        let for_ = self.parsed::<Millis>(FieldId::BurnInFor);
+        let rewards = self.parsed::<u64>(FieldId::BurnInRewards);
+        Some(BurnIn {
+            for_: for_?,
+            exposures_per_arm: rewards?,
+            rewards_per_arm: rewards?,
         })
     }
 }

@@ -8,7 +8,11 @@ const OPERATORS: [&str; 5] = [">=", "<=", "!=", "^=", "="];
 /// Understand a line; empty matches everyone.
 pub fn parse(text: &str) -> Result<Targeting, String> {
     let mut targeting = Targeting::default();
-    for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+    for part in text
+        .split(';')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
         let (attribute, condition) = condition(part)?;
         let matcher = targeting.0.entry(attribute.to_owned()).or_default();
         condition.add_to(matcher);

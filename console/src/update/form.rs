@@ -1,0 +1,140 @@
+//! The form: typing into fields, steps, and the plan of what it says.
+
+use crate::command::Id;
+use crate::effect::Effect;
+use crate::keymap::{Code, Key};
+use crate::model::form::{FieldId, Form, Input, MAX_ARMS, Step};
+use crate::model::{Model, ScreenKind};
+
+use super::{navigation, plan};
+
+/// Open the form as it was left.
+pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+    navigation::push(model, ScreenKind::Form);
+    Vec::new()
+}
+
+/// A key on the form; `false` if it is not for the field under the cursor.
+pub(super) fn types(model: &mut Model, key: Key) -> bool {
+    let form = &mut model.form;
+    let Some(id) = form.focused() else {
+        return false;
+    };
+    let words = form.words(id).len();
+    match form.input_mut(id) {
+        Some(Input::Text(field)) => {
+            let command = key.ctrl && matches!(key.code, Code::Char('n' | 'x' | 'p' | 'g' | 'c'));
+            let edited = !command && field.edit(key);
+            if edited {
+                form.problems.retain(|(field, _)| *field != id);
+            }
+            edited
+        }
+        Some(Input::Choice(at)) if words > 0 => match key.code {
+            Code::Left => {
+                *at = (*at + words - 1) % words;
+                true
+            }
+            Code::Right | Code::Char(' ') => {
+                *at = (*at + 1) % words;
+                true
+            }
+            Code::Char(_) => !key.ctrl,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// A text was pasted into the field under the cursor.
+pub(super) fn paste(model: &mut Model, text: &str) {
+    let form = &mut model.form;
+    if let Some(id) = form.focused()
+        && let Some(Input::Text(field)) = form.input_mut(id)
+    {
+        field.insert(text);
+    }
+}
+
+/// The form's own commands.
+pub(super) fn run(model: &mut Model, id: Id) -> Vec<Effect> {
+    let form = &mut model.form;
+    match id {
+        Id::NextField if form.focus + 1 < form.on_screen().len() => form.focus += 1,
+        Id::NextField => return next_step(model),
+        Id::NextStep => return next_step(model),
+        Id::PreviousField if form.focus > 0 => form.focus -= 1,
+        Id::PreviousField => {
+            if previous_step(form) {
+                form.focus = form.on_screen().len().saturating_sub(1);
+            }
+        }
+        Id::PreviousStep => {
+            previous_step(form);
+        }
+        Id::AddArm => {
+            if form.step != Step::Arms || !form.add_arm() {
+                model.note = Some(format!(
+                    "arms are added on the arms step, {MAX_ARMS} at most; a file takes 64"
+                ));
+            }
+        }
+        Id::RemoveArm => match form.focused() {
+            Some(FieldId::ArmName(arm) | FieldId::ArmConfig(arm)) if form.remove_arm(arm) => {}
+            _ => model.note = Some("put the cursor on an arm; two arms stay".to_owned()),
+        },
+        Id::ClearForm => model.form = Form::default(),
+        Id::PlanForm => return plan_form(model),
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// On to the next step, if this one is right; after the last step comes the plan.
+fn next_step(model: &mut Model) -> Vec<Effect> {
+    let form = &mut model.form;
+    let step = form.step;
+    form.problems = form.spec().err().unwrap_or_default();
+    form.problems.retain(|(field, _)| field.step() == step);
+    if let Some((field, _)) = form.problems.first() {
+        let field = *field;
+        form.go_to(field);
+        return Vec::new();
+    }
+    match step.next() {
+        Some(next) => {
+            form.step = next;
+            form.focus = 0;
+            Vec::new()
+        }
+        None => plan_form(model),
+    }
+}
+
+fn previous_step(form: &mut Form) -> bool {
+    let previous = form.step.previous();
+    if let Some(step) = previous {
+        form.step = step;
+        form.focus = 0;
+    }
+    previous.is_some()
+}
+
+fn plan_form(model: &mut Model) -> Vec<Effect> {
+    match model.form.spec() {
+        Ok(spec) => {
+            let text = bandit::spec::to_toml(&spec);
+            let key = spec.key.to_string();
+            plan::from_form(model, &key, text)
+        }
+        Err(problems) => {
+            let count = problems.len();
+            if let Some((field, _)) = problems.first() {
+                model.form.go_to(*field);
+            }
+            model.form.problems = problems;
+            model.note = Some(format!("{count} to correct before it can be planned"));
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! One experiment: posterior, allocation, guardrails, events. What does not fit goes in a stated order.
+//!
+//! Events go first, then the time under the bands, then the ridge becomes a table, then the bands go into
+//! the table's share column. Guardrails never go. Whatever went is one `tab` away.
+
+use protocol::experiments::{Detail, Row};
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::paper::{Paper, heading, line, plain};
+use super::{bands, guardrails, posterior, text};
+use crate::model::Model;
+use crate::model::detail::Pane;
+use crate::theme::{Role, Theme};
+
+/// How much is on the screen, most first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Everything,
+    NoEvents,
+    NoTimeAxis,
+    Table,
+    NoBands,
+}
+
+const LEVELS: [Level; 5] = [
+    Level::Everything,
+    Level::NoEvents,
+    Level::NoTimeAxis,
+    Level::Table,
+    Level::NoBands,
+];
+
+/// Events on a screen that shows everything: fewer are no use.
+const FEWEST_EVENTS: usize = 3;
+
+pub(super) fn title(model: &Model, paper: &Paper) -> Vec<(Role, String)> {
+    let key = model.detail.key.as_deref().unwrap_or("");
+    let Some(row) = row(model) else {
+        return vec![(Role::Heading, format!(" Experiments > {key}"))];
+    };
+    let now = model.daemon_now();
+    let age = row.since.zip(now).map_or_else(String::new, |(at, now)| {
+        format!(" {}", text::since(at, now))
+    });
+    let mut parts = vec![
+        format!("{}{age}", row.state.replace('_', " ")),
+        format!("{} v{}", row.policy, row.version),
+        format!("{} dec/s", text::rate(row.decisions_per_sec)),
+        format!("{} units", text::count(row.assigned)),
+    ];
+    let width = usize::from(paper.area.width);
+    let room = |parts: &[String]| width.saturating_sub(text::width(&parts.join("  ")) + 4);
+    while parts.len() > 1 && room(&parts) < 15 + text::width(key).min(24) {
+        parts.pop();
+    }
+    let room = room(&parts);
+    let lead = if room >= 15 + text::width(key) {
+        " Experiments > "
+    } else {
+        " > "
+    };
+    let name_room = room.saturating_sub(lead.len());
+    let name = text::fit(key, name_room, paper.theme.glyphs.ellipsis);
+    let role = match row.state.as_str() {
+        "running" => Role::Ok,
+        "paused" => Role::Warn,
+        "rolled_back" => Role::Breach,
+        _ => Role::Dim,
+    };
+    let state = parts.remove(0);
+    let rest: String = parts.iter().map(|part| format!("  {part}")).collect();
+    let used = lead.len() + text::width(&name) + text::width(&state) + text::width(&rest) + 1;
+    let gap = " ".repeat(width.saturating_sub(used).max(2));
+    vec![
+        (Role::Dim, lead.to_owned()),
+        (Role::Heading, name),
+        (role, format!("{gap}{state}")),
+        (Role::Text, rest),
+    ]
+}
+
+/// The row on screen: of the detail if there is one, else of the list.
+fn row(model: &Model) -> Option<&Row> {
+    let key = model.detail.key.as_deref()?;
+    let data = model.shown();
+    detail(model)
+        .map(|detail| &detail.row)
+        .or_else(|| data.rows.get(key))
+}
+
+fn detail(model: &Model) -> Option<&Detail> {
+    let key = model.detail.key.as_deref()?;
+    let detail = model.shown().detail.as_ref()?;
+    (detail.row.key == key).then_some(detail)
+}
+
+/// All lines of the screen at this size.
+pub(super) fn lines(model: &Model, theme: &Theme, body: Rect) -> Vec<Line<'static>> {
+    let Some(row) = row(model) else {
+        return gone(model, theme);
+    };
+    let small = body.width < 72 || body.height < 14;
+    let pane = match model.detail.pane {
+        Pane::All if small => Pane::Posterior,
+        pane => pane,
+    };
+    if pane != Pane::All {
+        return one(model, row, theme, body, pane);
+    }
+    let rows = usize::from(body.height);
+    LEVELS
+        .into_iter()
+        .filter(|level| *level >= Level::Table || !model.detail.table)
+        .map(|level| all(model, row, theme, body, level))
+        .find(|lines| lines.len() <= rows)
+        .unwrap_or_else(|| all(model, row, theme, body, Level::NoBands))
+}
+
+fn gone(model: &Model, theme: &Theme) -> Vec<Line<'static>> {
+    let key = model.detail.key.as_deref().unwrap_or("");
+    let text = if model.link.loaded {
+        format!("   {key} is gone from the list (archived). esc goes back.")
+    } else {
+        format!("   Loading {key}.")
+    };
+    vec![Line::default(), plain(theme, Role::Text, text)]
+}
+
+/// Everything that this level shows.
+fn all(model: &Model, row: &Row, theme: &Theme, body: Rect, level: Level) -> Vec<Line<'static>> {
+    let width = body.width;
+    let mut lines = state_line(row, theme, width);
+    lines.push(heading(theme, &posterior_title(row), width));
+    if level >= Level::Table {
+        lines.extend(posterior::table(row, theme, width));
+    } else {
+        lines.extend(posterior::ridges(row, theme, width));
+    }
+    lines.extend(posterior::verdict(row, theme, width));
+    if level < Level::NoBands {
+        let with_axis = level < Level::NoTimeAxis;
+        lines.extend(allocation(model, row, theme, width, with_axis));
+    }
+    lines.push(heading(theme, "Guardrails", width));
+    lines.extend(guardrails::lines(row, theme, width));
+    if level == Level::Everything {
+        lines.push(heading(theme, "Recent events", width));
+        let room = usize::from(body.height).saturating_sub(lines.len());
+        let events = events(model, theme, width);
+        let wanted = events.len().min(room.max(FEWEST_EVENTS));
+        lines.extend(events.into_iter().take(wanted));
+    }
+    lines
+}
+
+/// One part, alone, with the names of the others.
+fn one(model: &Model, row: &Row, theme: &Theme, body: Rect, pane: Pane) -> Vec<Line<'static>> {
+    let width = body.width;
+    let mut lines = vec![carousel(theme, pane)];
+    match pane {
+        Pane::All | Pane::Posterior => {
+            lines.extend(state_line(row, theme, width));
+            lines.push(heading(theme, &posterior_title(row), width));
+            let ridges = posterior::ridges(row, theme, width);
+            let verdict = posterior::verdict(row, theme, width);
+            let fits = lines.len() + ridges.len() + verdict.len() <= usize::from(body.height);
+            if model.detail.table || !fits || width < 60 {
+                lines.extend(posterior::table(row, theme, width));
+            } else {
+                lines.extend(ridges);
+            }
+            lines.extend(verdict);
+        }
+        Pane::Allocation => lines.extend(allocation(model, row, theme, width, true)),
+        Pane::Guardrails => {
+            lines.push(heading(theme, "Guardrails", width));
+            lines.extend(guardrails::lines(row, theme, width));
+        }
+        Pane::Events => {
+            lines.push(heading(theme, "Events, newest first", width));
+            lines.extend(events(model, theme, width));
+        }
+        Pane::File => lines.extend(file(model, theme)),
+    }
+    lines
+}
+
+fn carousel(theme: &Theme, shown: Pane) -> Line<'static> {
+    let mut pieces = vec![(Role::Dim, " tab:".to_owned())];
+    for pane in Pane::ALL {
+        pieces.push((Role::Text, " ".to_owned()));
+        if pane == shown {
+            pieces.push((Role::Selected, format!("[{}]", pane.word())));
+        } else {
+            pieces.push((Role::Dim, pane.word().to_owned()));
+        }
+    }
+    line(theme, &pieces)
+}
+
+fn posterior_title(row: &Row) -> String {
+    let reward = if row.reward.is_empty() {
+        "reward"
+    } else {
+        &row.reward
+    };
+    format!("Posterior of {reward} (Beta, 95% interval)")
+}
+
+/// Why it is not simply running.
+fn state_line(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let mut said = Vec::new();
+    if !row.state_why.is_empty() && row.state != "running" {
+        let by = &row.state_by;
+        let state = text::capital(&row.state.replace('_', " "));
+        said.push(format!("{state} by {by}: {}", row.state_why));
+    }
+    if !row.holds.is_empty() {
+        said.push(format!("Held: {}", row.holds.join("; ")));
+    }
+    let room = usize::from(width).saturating_sub(3);
+    said.iter()
+        .map(|said| {
+            let said = text::fit(said, room, theme.glyphs.ellipsis);
+            plain(theme, Role::Warn, format!(" {said}"))
+        })
+        .collect()
+}
+
+fn allocation(
+    model: &Model,
+    row: &Row,
+    theme: &Theme,
+    width: u16,
+    with_axis: bool,
+) -> Vec<Line<'static>> {
+    let now = model.daemon_now();
+    let detail = detail(model);
+    let mut lines = vec![heading(theme, &bands::title(detail, row.floor, now), width)];
+    match detail.zip(now) {
+        Some((detail, now)) => lines.extend(bands::bands(detail, theme, width, now, with_axis)),
+        None => lines.push(waiting(model, theme, "the history")),
+    }
+    lines
+}
+
+fn waiting(model: &Model, theme: &Theme, what: &str) -> Line<'static> {
+    match &model.detail.failure {
+        Some(failure) => plain(theme, Role::Warn, format!("   no {what}: {failure}")),
+        None => plain(theme, Role::Dim, format!("   loading {what}")),
+    }
+}
+
+fn events(model: &Model, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let Some((detail, now)) = detail(model).zip(model.daemon_now()) else {
+        return vec![waiting(model, theme, "events")];
+    };
+    if detail.events.is_empty() {
+        return vec![plain(theme, Role::Dim, "   Nothing happened to it yet.")];
+    }
+    let room = usize::from(width).saturating_sub(3 + 13 + 10 + 1);
+    detail
+        .events
+        .iter()
+        .map(|event| {
+            let at = text::moment(event.at, now);
+            let kind = text::left(&event.kind, 8, theme.glyphs.ellipsis);
+            let said = text::fit(&event.text, room, theme.glyphs.ellipsis);
+            line(
+                theme,
+                &[
+                    (Role::Dim, format!("   {at:<12} ")),
+                    (Role::Accent, format!("{kind}  ")),
+                    (Role::Text, said),
+                ],
+            )
+        })
+        .collect()
+}
+
+fn file(model: &Model, theme: &Theme) -> Vec<Line<'static>> {
+    let Some(detail) = detail(model) else {
+        return vec![waiting(model, theme, "the file")];
+    };
+    let lines = detail.spec_toml.lines();
+    lines
+        .map(|text| plain(theme, Role::Text, format!("   {text}")))
+        .collect()
+}

@@ -1,0 +1,82 @@
+//! The selected experiment in two lines: what it is, and what to know about it now.
+
+use protocol::experiments::Row;
+
+use super::super::text;
+use crate::model::Model;
+use crate::theme::Role;
+
+/// Two lines of at most `room` columns.
+pub(super) fn lines(model: &Model, row: &Row, room: usize) -> [(Role, String); 2] {
+    [(Role::Text, what(row, room)), now(model, row)]
+}
+
+fn what(row: &Row, room: usize) -> String {
+    let mut parts = vec![row.reward.clone()];
+    parts.push(format!(
+        "{} arms",
+        row.arms.iter().filter(|arm| !arm.retired).count()
+    ));
+    parts.push(format!("traffic {}", text::percent(row.traffic, 0)));
+    if row.holdback > 0.0 {
+        parts.push(format!("holdback {}", text::percent(row.holdback, 0)));
+    }
+    parts.push(format!("{} units", text::count(row.assigned)));
+    if let Some(owner) = &row.owner {
+        parts.push(format!("ask {owner}"));
+    }
+    parts.retain(|part| !part.is_empty());
+    while parts.len() > 2 && text::width(&parts.join(", ")) > room {
+        parts.pop();
+    }
+    parts.join(", ")
+}
+
+/// What matters most: why it is off, then what still holds it back, then what is not watched.
+fn now(model: &Model, row: &Row) -> (Role, String) {
+    let now = model.daemon_now();
+    if matches!(row.state.as_str(), "paused" | "rolled_back" | "stopped") {
+        let at = row.since.zip(now).map_or_else(String::new, |(at, now)| {
+            format!(" {}", text::moment(at, now))
+        });
+        let state = text::capital(&row.state.replace('_', " "));
+        let by = said(&row.state_by, " by ");
+        let why = said(&row.state_why, ": ");
+        return (Role::Warn, format!("{state}{by}{at}{why}"));
+    }
+    if row.state == "draft" {
+        return (
+            Role::Dim,
+            "Draft: takes no traffic. T starts it.".to_owned(),
+        );
+    }
+    if let Some(burn_in) = &row.burn_in {
+        return (Role::Stale, format!("Even split: {burn_in}"));
+    }
+    if !row.not_active.is_empty() {
+        return (
+            Role::Dim,
+            format!("Not active yet: {}", row.not_active.join("; ")),
+        );
+    }
+    if !row.holds.is_empty() {
+        return (Role::Warn, format!("Held: {}", row.holds.join("; ")));
+    }
+    let published = row
+        .published_at
+        .zip(now)
+        .map_or_else(String::new, |(at, now)| {
+            format!(" published {} ago", text::since(at, now))
+        });
+    (
+        Role::Dim,
+        format!("Policy version {}{published}", row.version),
+    )
+}
+
+fn said(text: &str, before: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    format!("{before}{text}")
+}

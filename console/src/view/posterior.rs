@@ -1,0 +1,182 @@
+//! What is believed of every arm: as ridges with figures, or as a table.
+
+use protocol::experiments::{ArmRow, Row};
+use ratatui::text::Line;
+
+use super::paper::{line, plain};
+use super::ridge::{Axis, ridge};
+use super::text;
+use crate::model::reading::leader;
+use crate::theme::{Role, Theme};
+
+/// Open arms in the order of the file.
+pub(super) fn open_arms(row: &Row) -> Vec<&ArmRow> {
+    row.arms.iter().filter(|arm| !arm.retired).collect()
+}
+
+/// Columns of the arms' names.
+pub(super) fn name_width(row: &Row, width: u16) -> usize {
+    let longest = row.arms.iter().map(|arm| text::width(&arm.name)).max();
+    let most = if width >= 100 { 20 } else { 12 };
+    longest.unwrap_or(0).clamp(7, most)
+}
+
+/// The mark and the name: `*` is the leader.
+pub(super) fn named(row: &Row, arm: &ArmRow, wide: usize, ellipsis: char) -> (Role, String) {
+    let leads = leader(row).is_some_and(|leader| leader.arm.name == arm.name);
+    let (role, mark) = if leads {
+        (Role::Accent, '*')
+    } else {
+        (Role::Text, ' ')
+    };
+    (
+        role,
+        format!(" {mark} {} ", text::left(&arm.name, wide, ellipsis)),
+    )
+}
+
+/// Two lines an arm, on a common axis. Below 100 columns the interval moves under the mean.
+pub(super) fn ridges(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let arms = open_arms(row);
+    let names = name_width(row, width);
+    let wide = width >= 100;
+    let figures = if wide { 48 } else { 26 };
+    let room = usize::from(width).saturating_sub(4 + names + 2 + figures + 1);
+    let axis = Axis::of(&arms);
+    let titles = if wide {
+        format!(
+            "{:>8}  {:>17} {:>8} {:>11}",
+            "MEAN", "95% INTERVAL", "P(BEST)", "EXP.LOSS"
+        )
+    } else {
+        format!("{:>16} {:>8}", "MEAN, 95%", "P(BEST)")
+    };
+    let axis_line = format!("{}{}", " ".repeat(names + 5), axis.labels(room));
+    let mut lines = vec![plain(theme, Role::Dim, format!("{axis_line} {titles}"))];
+    for arm in arms {
+        let [upper, lower] = ridge(arm, axis, room, &theme.glyphs);
+        let (role, name) = named(row, arm, names, theme.glyphs.ellipsis);
+        let bar = theme.glyphs.bar;
+        let blank = " ".repeat(names + 4);
+        lines.push(line(
+            theme,
+            &[
+                (role, name),
+                (Role::Dim, bar.to_string()),
+                (role, upper),
+                (Role::Dim, bar.to_string()),
+                (Role::Text, first_figures(arm, wide)),
+            ],
+        ));
+        lines.push(line(
+            theme,
+            &[
+                (Role::Dim, format!("{blank}{bar}")),
+                (role, lower),
+                (Role::Dim, bar.to_string()),
+                (Role::Text, second_figures(arm, wide)),
+            ],
+        ));
+    }
+    lines
+}
+
+fn interval(arm: &ArmRow) -> String {
+    format!(
+        "{} .. {}",
+        text::percent(arm.low, 2),
+        text::percent(arm.high, 2)
+    )
+}
+
+fn first_figures(arm: &ArmRow, wide: bool) -> String {
+    let mean = text::percent(arm.mean, 2);
+    let p = text::probability(arm.p_best);
+    if wide {
+        let loss = text::points(arm.expected_loss);
+        return format!("{mean:>8}  {:>17} {p:>8} {loss:>11}", interval(arm));
+    }
+    format!("{mean:>16} {p:>8}")
+}
+
+fn second_figures(arm: &ArmRow, wide: bool) -> String {
+    let seen = format!("n {}", text::count(arm.resolved));
+    if wide {
+        let pending = arm.exposed.saturating_sub(arm.resolved);
+        let pending = format!("{} pending", text::count(pending));
+        return format!("{seen:>8}  {pending:>17}");
+    }
+    format!("{:>16} {:>8}", interval(arm), seen)
+}
+
+/// One line an arm.
+pub(super) fn table(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let names = name_width(row, width);
+    let mut titles = format!(
+        "   {} {:>6} {:>9} {:>7} {:>17} {:>7}",
+        text::left("ARM", names, ' '),
+        "SHARE",
+        "RESOLVED",
+        "MEAN",
+        "95% INTERVAL",
+        "P(BEST)",
+    );
+    let wide = usize::from(width) > names + 68;
+    if wide {
+        titles += &format!(" {:>10}", "EXP.LOSS");
+    }
+    let mut lines = vec![plain(theme, Role::Dim, titles)];
+    for arm in &row.arms {
+        let (role, name) = named(row, arm, names, theme.glyphs.ellipsis);
+        let share = if arm.retired {
+            "retired".to_owned()
+        } else {
+            text::percent(arm.share, 1)
+        };
+        let mut figures = format!(
+            "{share:>6} {:>9} {:>7} {:>17} {:>7}",
+            text::count(arm.resolved),
+            text::percent(arm.mean, 2),
+            interval(arm),
+            text::probability(arm.p_best),
+        );
+        if wide {
+            figures += &format!(" {:>10}", text::points(arm.expected_loss));
+        }
+        lines.push(line(theme, &[(role, name), (Role::Text, figures)]));
+    }
+    lines
+}
+
+/// What choosing the leader now would cost, and why the split may still be even.
+pub(super) fn verdict(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let mut said = Vec::new();
+    match leader(row) {
+        Some(leader) => said.push((
+            Role::Text,
+            format!(
+                "Choosing {} now would lose {} on average against the best arm.",
+                leader.arm.name,
+                text::points(leader.arm.expected_loss)
+            ),
+        )),
+        None => said.push((
+            Role::Stale,
+            format!(
+                "No unit's window has closed yet ({}): nothing is learned, the curves are the prior.",
+                row.reward
+            ),
+        )),
+    }
+    if let Some(burn_in) = &row.burn_in {
+        said.push((Role::Stale, format!("Even split for now: {burn_in}.")));
+    }
+    let room = usize::from(width).saturating_sub(5);
+    said.into_iter()
+        .flat_map(|(role, sentence)| {
+            let wrapped = text::wrap(&sentence, room);
+            wrapped.into_iter().map(move |part| (role, part))
+        })
+        .map(|(role, part)| plain(theme, role, format!("   {part}")))
+        .collect()
+}
