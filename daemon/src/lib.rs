@@ -10,8 +10,10 @@ pub mod clock;
 pub mod http;
 pub mod ingest;
 pub mod postgres;
+pub mod publication;
 pub mod sticky;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod workers;
 pub mod world;

@@ -186,8 +186,22 @@ fn rank(value: &Value) -> u8 {
 }
 
 impl fmt::Display for Matcher {
-    /// Such as `"SN" or "CI"`, `at least 10`, `not "fr"` or `missing`.
+    /// Such as `"SN" or "CI"`, `at least 10`, `not "fr"` or `missing`; long lists are cut.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.in_words(MAX_LISTED))
+    }
+}
+
+/// At most so many values of a list are spelled out where a matcher is only mentioned.
+const MAX_LISTED: usize = 8;
+
+impl Matcher {
+    /// The condition in words, with all its values.
+    pub(crate) fn whole(&self) -> String {
+        self.in_words(usize::MAX)
+    }
+
+    fn in_words(&self, most: usize) -> String {
         let Self {
             any_of,
             not,
@@ -197,30 +211,27 @@ impl fmt::Display for Matcher {
             exists,
         } = self;
         let mut parts = Vec::new();
-        parts.extend(listed("", any_of));
+        parts.extend(listed("", any_of, most));
         parts.extend(min.map(|min| format!("at least {min}")));
         parts.extend(max.map(|max| format!("at most {max}")));
-        parts.extend(listed("starting with ", prefix));
-        parts.extend(listed("not ", not));
+        parts.extend(listed("starting with ", prefix, most));
+        parts.extend(listed("not ", not, most));
         parts.extend(exists.map(|exists| if exists { "any value" } else { "missing" }.to_owned()));
-        f.write_str(&parts.join(", "))
+        parts.join(", ")
     }
 }
 
-/// At most so many values of a list are spelled out.
-const MAX_LISTED: usize = 8;
-
-fn listed<T: Serialize>(before: &str, values: &[T]) -> Option<String> {
+fn listed<T: Serialize>(before: &str, values: &[T], most: usize) -> Option<String> {
     if values.is_empty() {
         return None;
     }
     let mut words: Vec<String> = values
         .iter()
-        .take(MAX_LISTED)
+        .take(most)
         .map(|value| serde_json::json!(value).to_string())
         .collect();
-    if values.len() > MAX_LISTED {
-        words.push(format!("{} more", values.len() - MAX_LISTED));
+    if values.len() > most {
+        words.push(format!("{} more", values.len() - most));
     }
     Some(format!("{before}{}", words.join(" or ")))
 }

@@ -123,8 +123,25 @@ impl Serving {
             seeds,
         };
         serving.check_arms()?;
-        serving.check_lanes()?;
+        serving.check_lanes(|arm| !arm.retired)?;
         Ok(serving)
+    }
+
+    /// The same experiment with the traffic and the lanes of an earlier moment, to draw a unit again as it was drawn
+    /// then. Arms that have been retired since may be drawn; the state is as it is now, and [`super::draw`] does not
+    /// look at it.
+    pub fn replayed(
+        &self,
+        traffic: Share,
+        lanes: Vec<ServingLane>,
+    ) -> Result<Self, InvalidServing> {
+        let then = Self {
+            traffic,
+            lanes,
+            ..self.clone()
+        };
+        then.check_lanes(|_| true)?;
+        Ok(then)
     }
 
     /// The arm with this number, retired or not.
@@ -182,15 +199,15 @@ impl Serving {
         Ok(())
     }
 
-    fn check_lanes(&self) -> Result<(), InvalidServing> {
+    fn check_lanes(&self, may_be_drawn: impl Fn(&Arm) -> bool) -> Result<(), InvalidServing> {
         let sum: f64 = self.lanes.iter().map(|lane| lane.share.get()).sum();
         if (sum - 1.0).abs() > SHARE_TOLERANCE {
             let key = self.key.clone();
             return Err(InvalidServing::LaneShares { key, sum });
         }
         for lane in &self.lanes {
-            let is_open = |id: &ArmId| self.arm(*id).is_some_and(|arm| !arm.retired);
-            if let Some(arm) = lane.allocation.arms().find(|id| !is_open(id)) {
+            let is_known = |id: &ArmId| self.arm(*id).is_some_and(&may_be_drawn);
+            if let Some(arm) = lane.allocation.arms().find(|id| !is_known(id)) {
                 return Err(InvalidServing::ClosedArm {
                     key: self.key.clone(),
                     lane: lane.id,

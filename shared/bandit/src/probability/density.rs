@@ -1,11 +1,11 @@
 //! The Beta density on the logit scale, in the saddle-point form that never subtracts large numbers (STATS 2.3).
 
-/// Greatest parameter that is taken: beyond it the position of a peak in `t` is rounded to more than a thousandth
-/// of its width.
-const GREATEST: f64 = 1e24;
+/// Greatest parameter that is taken. From 1e12 the rounding of a peak's position begins to fail the checks of the
+/// integrals; beyond this it is as wide as the peak.
+const GREATEST: f64 = 1e18;
 
-/// Least parameter that is taken: below it the left tail reaches beyond where `t` has room.
-const LEAST: f64 = 1e-12;
+/// Least parameter that is taken: from 1e-6 down the left tail grows too long for the checks of the integrals.
+const LEAST: f64 = 1e-9;
 
 /// `x^alpha (1-x)^beta / B(alpha, beta)` at `x = logistic(t)`: the density of `t` where `x` is Beta distributed.
 ///
@@ -13,7 +13,7 @@ const LEAST: f64 = 1e-12;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LogitBeta {
     /// alpha + beta
-    count: f64,
+    pub(crate) count: f64,
     /// alpha / (alpha + beta)
     p: f64,
     /// beta / (alpha + beta)

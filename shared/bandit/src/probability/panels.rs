@@ -9,12 +9,13 @@ const LEVELS: [f64; 5] = [1.125, 4.5, 10.125, 21.125, 42.0];
 /// Breakpoints closer than this part of the narrowest scale around add panels and no accuracy.
 const CLOSEST: f64 = 0.35;
 
-/// The densities' nearest singularities are at `±iπ`, also where the scale is large (parameters below 1); panels of
-/// this width keep them outside an ellipse on which 16 nodes are good to 1e-17.
-const WIDEST: f64 = 4.0;
+/// The densities' nearest singularities are at `±iπ`, also where the scale is large (parameters below 1). Panels of
+/// this width keep the error of the masses at 3e-13 for any counts; with 4 it is 1e-11.
+const WIDEST: f64 = 3.0;
 
-/// Beyond `±40` the densities are exponentials and `dx/dt` is below 1e-17: no limit to the width is needed there.
-const CURVED: f64 = 40.0;
+/// Beyond `±40` `dx/dt` is below 1e-17. A density bends further out by the logarithm of its counts: where
+/// `beta e^t` is 1e-17. Beyond that it is an exponential, which the breakpoints follow, and panels may be wide.
+const FAR: f64 = 40.0;
 
 /// A stretch of the logit scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +25,10 @@ pub(super) struct Panel {
 }
 
 impl Panel {
+    pub(super) fn new(from: f64, to: f64) -> Self {
+        Self { from, to }
+    }
+
     pub(super) fn middle(&self) -> f64 {
         f64::midpoint(self.from, self.to)
     }
@@ -50,24 +55,13 @@ impl Panels {
         let reach: Vec<Panel> = points.iter().map(|points| reach_of(points)).collect();
         let start = reach.iter().map(|it| it.from).fold(f64::MIN, f64::max);
         let end = reach.iter().map(|it| it.to).fold(f64::MIN, f64::max);
-        let below = points.iter().map(|points| {
-            let kept = points.iter().copied().filter(|&point| point < start);
-            let mut edges: Vec<f64> = kept.collect();
-            if !edges.is_empty() {
-                edges.push(start);
-            }
-            between(&edges)
-        });
+        let bend = arms.iter().map(bend_of).fold(FAR, f64::max);
+        let edges = window_edges(arms, &points, &reach, Panel::new(start, end));
+        let below = points
+            .iter()
+            .map(|points| between(&edges_below(points, start), bend));
         Self {
-            window: between(&window_edges(
-                arms,
-                &points,
-                &reach,
-                Panel {
-                    from: start,
-                    to: end,
-                },
-            )),
+            window: between(&edges, bend),
             below: below.collect(),
             ends: reach.iter().map(|it| it.to).collect(),
         }
@@ -86,7 +80,7 @@ impl Panels {
 
 /// The panels of one arm alone, from end to end.
 pub(super) fn own_panels(arm: &LogitBeta) -> Vec<Panel> {
-    between(&breakpoints(arm))
+    between(&breakpoints(arm), bend_of(arm))
 }
 
 /// The mode and the points where the log density has fallen by each level, ascending.
@@ -97,10 +91,16 @@ fn breakpoints(arm: &LogitBeta) -> Vec<f64> {
 }
 
 fn reach_of(points: &[f64]) -> Panel {
-    Panel {
-        from: points[0],
-        to: points[points.len() - 1],
+    Panel::new(points[0], points[points.len() - 1])
+}
+
+/// An arm's breakpoints below the window, and the start of the window; empty if there are none.
+fn edges_below(points: &[f64], start: f64) -> Vec<f64> {
+    let mut edges: Vec<f64> = points.iter().copied().filter(|&it| it < start).collect();
+    if !edges.is_empty() {
+        edges.push(start);
     }
+    edges
 }
 
 /// All arms' breakpoints inside the window, its ends, and none too close to the one before.
@@ -133,53 +133,41 @@ fn window_edges(
     edges
 }
 
-/// The panels between consecutive edges, cut where they are too wide.
-fn between(edges: &[f64]) -> Vec<Panel> {
-    edges
-        .windows(2)
-        .flat_map(|pair| {
-            cut(Panel {
-                from: pair[0],
-                to: pair[1],
-            })
-        })
-        .collect()
+/// How far from 0 the arm's density still bends.
+fn bend_of(arm: &LogitBeta) -> f64 {
+    FAR + arm.count.max(1.0).ln()
 }
 
-/// Cuts the part within `±CURVED` into equal pieces of at most `WIDEST`.
-fn cut(panel: Panel) -> Vec<Panel> {
-    let from = panel.from.clamp(-CURVED, CURVED);
-    let to = panel.to.clamp(-CURVED, CURVED);
-    if panel.to - panel.from <= WIDEST || to - from <= 0.0 {
+/// The panels between consecutive edges, cut where they are too wide within `±bend`.
+fn between(edges: &[f64], bend: f64) -> Vec<Panel> {
+    let whole = consecutive(edges);
+    whole.iter().flat_map(|panel| cut(*panel, bend)).collect()
+}
+
+/// Cuts the part within `±bend` into equal pieces of at most `WIDEST`.
+fn cut(panel: Panel, bend: f64) -> Vec<Panel> {
+    let from = panel.from.clamp(-bend, bend);
+    let to = panel.to.clamp(-bend, bend);
+    if panel.to - panel.from <= WIDEST || to <= from {
         return vec![panel];
     }
-    let pieces = ((to - from) / WIDEST).ceil();
-    let inner = (0..=pieces as u32).map(|i| from + (to - from) * (f64::from(i) / pieces));
+    let pieces = ((to - from) / WIDEST).ceil() as u32;
+    let inner = (0..=pieces).map(|i| from + (to - from) * (f64::from(i) / f64::from(pieces)));
     let mut edges: Vec<f64> = [panel.from]
         .into_iter()
         .chain(inner)
         .chain([panel.to])
         .collect();
     edges.dedup();
-    edges
-        .windows(2)
-        .map(|pair| Panel {
-            from: pair[0],
-            to: pair[1],
-        })
-        .collect()
+    consecutive(&edges)
+}
+
+fn consecutive(edges: &[f64]) -> Vec<Panel> {
+    let pairs = edges.windows(2);
+    pairs.map(|pair| Panel::new(pair[0], pair[1])).collect()
 }
 
 fn halves_of(panel: &Panel) -> [Panel; 2] {
     let middle = panel.middle();
-    [
-        Panel {
-            from: panel.from,
-            to: middle,
-        },
-        Panel {
-            from: middle,
-            to: panel.to,
-        },
-    ]
+    [Panel::new(panel.from, middle), Panel::new(middle, panel.to)]
 }

@@ -59,9 +59,14 @@ impl fmt::Display for Percent {
 }
 
 impl fmt::Display for Share {
-    /// As a percentage, such as `12.5%`.
+    /// As a percentage, such as `12.5%`, or as a fraction where a percentage would be another number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Percent(self.get()).fmt(f)
+        let percent = Percent(self.get()).to_string();
+        let digits = percent.trim_end_matches('%');
+        if format!("{digits}e-2").parse() == Ok(self.get()) {
+            return f.write_str(&percent);
+        }
+        self.get().fmt(f)
     }
 }
 

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use crate::experiment::Share;
-use crate::spec::describe::Percent;
 
 /// The longest inline table that still reads well on a screen of 100 columns.
 const MAX_INLINE_CHARS: usize = 80;
@@ -92,10 +91,9 @@ pub(super) fn number(number: f64) -> String {
 
 /// A share as a percentage, or as a number where that would not be the same share.
 pub(super) fn share(share: Share) -> String {
-    let percent = Percent(share.get()).to_string();
-    let digits = percent.trim_end_matches('%');
-    if format!("{digits}e-2").parse() == Ok(share.get()) {
-        return format!("\"{percent}\"");
+    let text = share.to_string();
+    if text.ends_with('%') {
+        return quoted(&text);
     }
     number(share.get())
 }

@@ -185,6 +185,29 @@ fn units_of_a_retired_or_unknown_arm_get_control() {
 }
 
 #[test]
+fn a_stored_draw_is_drawn_again_after_its_arm_was_retired() {
+    let then = serving(&[0.1, 0.9]);
+    let drawn: Vec<ArmId> = (0..100).map(|it| draw(&then, &unit(it)).arm).collect();
+    let mut retired = arm(ArmId(1));
+    retired.retired = true;
+    let mut now = serving(&[1.0]);
+    now = Serving::new(
+        now.key,
+        now.state,
+        vec![arm(ArmId(0)), retired],
+        now.targeting,
+        Share::NONE,
+        now.lanes,
+        now.salt,
+    )
+    .unwrap();
+    let replayed = now.replayed(then.traffic, then.lanes.clone()).unwrap();
+    let again: Vec<ArmId> = (0..100).map(|it| draw(&replayed, &unit(it)).arm).collect();
+    assert_eq!(drawn, again);
+    assert!(now.replayed(Share::ALL, vec![]).is_err());
+}
+
+#[test]
 fn refuses_to_serve_what_makes_no_sense() {
     let lane = |arms: &[u16], share: f64| ServingLane {
         id: LaneId::MAIN,

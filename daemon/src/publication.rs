@@ -1,0 +1,68 @@
+//! One lane's next allocation from its statistics. Applying a file, publishing what was learned and
+//! verifying what was published all come here.
+
+use bandit::allocation::Allocation;
+use bandit::experiment::{Arm, ArmId, LaneId, Millis};
+use bandit::policy::{self, ArmView, PolicyError, Publication};
+use bandit::posterior::ArmStats;
+use bandit::spec::model::ExperimentSpec;
+
+use crate::store::state::LaneStats;
+
+/// The next publication of `lane`, for the open ones among `arms`, which come by ascending number.
+///
+/// The holdback is an even split whatever was learned. `running_for` is the time since the start.
+pub fn next_publication(
+    spec: &ExperimentSpec,
+    arms: &[Arm],
+    lane: LaneId,
+    stats: &LaneStats,
+    running_for: Millis,
+) -> Result<Publication, PolicyError> {
+    let views = open_arms(spec, arms, stats);
+    if lane == LaneId::HOLDBACK {
+        let open: Vec<ArmId> = views.iter().map(|view| view.id).collect();
+        return Ok(Publication {
+            allocation: Allocation::even(&open)?,
+            burn_in: None,
+            active: true,
+        });
+    }
+    policy::allocate(&spec.policy, &views, running_for, |id| name_of(arms, id))
+}
+
+/// The open arms as a policy sees them, by ascending number.
+pub fn open_arms(spec: &ExperimentSpec, arms: &[Arm], stats: &LaneStats) -> Vec<ArmView> {
+    arms.iter()
+        .filter(|arm| !arm.retired)
+        .map(|arm| ArmView {
+            id: arm.id,
+            weight: weight_of(spec, arm),
+            stats: stats.get(&arm.id).copied().unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// The declared weight; 1 for an arm that the spec does not name.
+fn weight_of(spec: &ExperimentSpec, arm: &Arm) -> f64 {
+    spec.arms
+        .iter()
+        .find(|declared| declared.name == arm.name)
+        .map_or(1.0, |declared| declared.weight)
+}
+
+fn name_of(arms: &[Arm], id: ArmId) -> String {
+    arms.iter()
+        .find(|arm| arm.id == id)
+        .map_or_else(|| id.to_string(), |arm| arm.name.to_string())
+}
+
+/// What a policy version records of an arm: all that an allocation depends on.
+pub fn evidence(stats: &ArmStats) -> ArmStats {
+    ArmStats {
+        exposed: stats.exposed,
+        resolved: stats.resolved,
+        reward_sum_micro: stats.reward_sum_micro,
+        ..ArmStats::default()
+    }
+}

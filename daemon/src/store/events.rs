@@ -1,0 +1,240 @@
+//! The events ledger: what happened, each event once, and where it stands towards its unit's outcome.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bandit::experiment::ExperimentId;
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::fold::Landed;
+use super::units::{self, Unit};
+
+/// Where an event stands towards its unit's outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It was looked at.
+    Counted,
+    /// It came after the window, or after the window was closed.
+    Late,
+    /// Its unit had not met an arm when it was folded.
+    NoExposure,
+    /// Its unit had sent as many as are looked at.
+    OverCap,
+    /// It happened before the exposure, so the arm did not cause it.
+    Early,
+}
+
+impl Standing {
+    /// As stored.
+    pub fn code(self) -> i16 {
+        match self {
+            Self::Counted => 0,
+            Self::Late => 1,
+            Self::NoExposure => 2,
+            Self::OverCap => 3,
+            Self::Early => 4,
+        }
+    }
+
+    /// From what is stored; `None` if this build does not know it.
+    pub fn from_code(code: i16) -> Option<Self> {
+        [
+            Self::Counted,
+            Self::Late,
+            Self::NoExposure,
+            Self::OverCap,
+            Self::Early,
+        ]
+        .into_iter()
+        .find(|standing| standing.code() == code)
+    }
+}
+
+/// An event of the ledger, as far as rewards are concerned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LedgerEvent {
+    /// Unique in its experiment.
+    pub event_id: Uuid,
+    /// Its name.
+    pub event: String,
+    /// Its value.
+    pub value: Option<f64>,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// Its recorded standing.
+    pub standing: Standing,
+}
+
+/// The digests of those of `ids` that the ledger has already.
+pub async fn known_digests(
+    tx: &mut PgConnection,
+    ids: &[(ExperimentId, Uuid)],
+) -> Result<HashMap<(ExperimentId, Uuid), i64>, StoreError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(i32, Uuid, i64)> = sqlx::query_as(
+        "select e.experiment_id, e.event_id, e.digest
+         from unnest($1::int4[], $2::uuid[]) as k (experiment_id, event_id)
+         join experiment_events e using (experiment_id, event_id)",
+    )
+    .bind(ids.iter().map(|(id, _)| id.0).collect::<Vec<i32>>())
+    .bind(ids.iter().map(|(_, id)| *id).collect::<Vec<Uuid>>())
+    .fetch_all(tx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(experiment, id, digest)| ((ExperimentId(experiment), id), digest))
+        .collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct EventRow {
+    experiment_id: i32,
+    unit_key: [u8; 16],
+    event_id: Uuid,
+    event: String,
+    value: Option<f64>,
+    at: DateTime<Utc>,
+    outcome: i16,
+}
+
+/// Everything the ledger has about `units`.
+pub async fn events_of(
+    connection: &mut PgConnection,
+    units: &[Unit],
+) -> Result<HashMap<Unit, Vec<LedgerEvent>>, StoreError> {
+    if units.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<EventRow> = sqlx::query_as(
+        "select e.experiment_id, e.unit_key, e.event_id, e.event, e.value, e.at, e.outcome
+         from unnest($1::int4[], $2::bytea[]) as k (experiment_id, unit_key)
+         join experiment_events e using (experiment_id, unit_key)",
+    )
+    .bind(units::experiments(units))
+    .bind(units::keys(units))
+    .fetch_all(connection)
+    .await?;
+    let mut by_unit: HashMap<Unit, Vec<LedgerEvent>> = HashMap::new();
+    for row in rows {
+        let standing = Standing::from_code(row.outcome).ok_or_else(|| {
+            StoreError::unreadable(
+                format!("outcome {} of event {}", row.outcome, row.event_id),
+                "not a standing that this build knows",
+            )
+        })?;
+        by_unit
+            .entry(units::unit(row.experiment_id, row.unit_key))
+            .or_default()
+            .push(LedgerEvent {
+                event_id: row.event_id,
+                event: row.event,
+                value: row.value,
+                at: row.at,
+                standing,
+            });
+    }
+    Ok(by_unit)
+}
+
+/// Appends to the events ledger, in key order, and returns how many were new to it. Fewer than given:
+/// another fold was faster, and the transaction must be given up.
+pub async fn append_events(
+    tx: &mut PgConnection,
+    events: &[(&Landed, Standing)],
+) -> Result<u64, StoreError> {
+    if events.is_empty() {
+        return Ok(0);
+    }
+    let landed = || events.iter().map(|(landed, _)| *landed);
+    let done = sqlx::query(
+        "insert into experiment_events (experiment_id, event_id, unit_key, event, value,
+             digest, at, received_at, outcome)
+         select * from unnest($1::int4[], $2::uuid[], $3::bytea[], $4::text[], $5::float8[],
+             $6::int8[], $7::timestamptz[], $8::timestamptz[], $9::int2[])
+         order by 1, 2
+         on conflict (experiment_id, event_id) do nothing",
+    )
+    .bind(landed().map(|e| e.unit.experiment.0).collect::<Vec<i32>>())
+    .bind(landed().map(|e| e.event_id).collect::<Vec<Uuid>>())
+    .bind(landed().map(|e| e.unit.key.0).collect::<Vec<[u8; 16]>>())
+    .bind(landed().map(|e| e.event.as_str()).collect::<Vec<&str>>())
+    .bind(landed().map(|e| e.value).collect::<Vec<Option<f64>>>())
+    .bind(landed().map(|e| e.digest).collect::<Vec<i64>>())
+    .bind(landed().map(|e| e.at).collect::<Vec<DateTime<Utc>>>())
+    .bind(
+        landed()
+            .map(|e| e.received_at)
+            .collect::<Vec<DateTime<Utc>>>(),
+    )
+    .bind(
+        events
+            .iter()
+            .map(|(_, standing)| standing.code())
+            .collect::<Vec<i16>>(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Records new standings of events that are in the ledger.
+pub async fn restand(
+    tx: &mut PgConnection,
+    changed: &[(ExperimentId, Uuid, Standing)],
+) -> Result<(), StoreError> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update experiment_events e set outcome = k.outcome
+         from unnest($1::int4[], $2::uuid[], $3::int2[]) as k (experiment_id, event_id, outcome)
+         where e.experiment_id = k.experiment_id and e.event_id = k.event_id",
+    )
+    .bind(changed.iter().map(|(id, _, _)| id.0).collect::<Vec<i32>>())
+    .bind(changed.iter().map(|(_, id, _)| *id).collect::<Vec<Uuid>>())
+    .bind(
+        changed
+            .iter()
+            .map(|(_, _, to)| to.code())
+            .collect::<Vec<i16>>(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// What came again under a known id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Repeats {
+    /// With the same body.
+    pub duplicates: i64,
+    /// With another body.
+    pub conflicts: i64,
+}
+
+/// Adds to the counts of repeats.
+pub async fn add_repeats(
+    tx: &mut PgConnection,
+    repeats: &BTreeMap<ExperimentId, Repeats>,
+) -> Result<(), StoreError> {
+    if repeats.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into experiment_event_repeats as r (experiment_id, duplicates, conflicts)
+         select * from unnest($1::int4[], $2::int8[], $3::int8[])
+         on conflict (experiment_id) do update set
+             duplicates = r.duplicates + excluded.duplicates,
+             conflicts = r.conflicts + excluded.conflicts",
+    )
+    .bind(repeats.keys().map(|id| id.0).collect::<Vec<i32>>())
+    .bind(repeats.values().map(|r| r.duplicates).collect::<Vec<i64>>())
+    .bind(repeats.values().map(|r| r.conflicts).collect::<Vec<i64>>())
+    .execute(tx)
+    .await?;
+    Ok(())
+}

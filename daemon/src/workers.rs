@@ -1,0 +1,145 @@
+//! Background work: the fold that turns what was acknowledged into state, and the publisher that turns
+//! state into policy versions.
+//!
+//! Each worker is a reconciler: no input, idempotent, woken by event and by timer, one round at a time.
+//! Each leads its role by a lease, so that of several daemons one does the work; the others stand by.
+
+pub mod fold;
+pub mod publish;
+pub mod runner;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::store::Store;
+use crate::store::leases::Lease;
+use crate::world::WorldHandle;
+
+use fold::RewardSpecs;
+use publish::{Dirty, Publisher};
+use runner::{LastRun, Round, Runner};
+
+/// 1 s: the fold's promise (DESIGN 5), and cheap: an idle round is four indexed look-ups.
+const FOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// 1 s: as the fold; a round looks only at experiments that changed.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
+/// Rounds of the fold in one run, at most: 2 million rows, after which the run is reported and the next
+/// one begins at once.
+const ROUNDS_PER_RUN: usize = 200;
+
+/// The background workers of one daemon.
+#[derive(Debug)]
+pub struct Workers {
+    fold_wake: Arc<Notify>,
+    fold: tokio::sync::watch::Receiver<LastRun>,
+    publish: tokio::sync::watch::Receiver<LastRun>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts them. They end, each after the run it is in, when `stop` is cancelled. `holder` names this run
+    /// of this daemon in the leases; no other run may have the same.
+    pub fn start(
+        store: &Store,
+        world: &WorldHandle,
+        clock: &Clock,
+        holder: &str,
+        stop: &CancellationToken,
+    ) -> Self {
+        let fold_wake = Arc::new(Notify::new());
+        let dirty = Dirty::default();
+        let runner = |role, every, wake| Runner {
+            role,
+            holder: holder.to_owned(),
+            every,
+            wake,
+            clock: clock.clone(),
+            store: store.clone(),
+        };
+        let (fold_report, fold) = tokio::sync::watch::channel(LastRun::default());
+        let (publish_report, publish) = tokio::sync::watch::channel(LastRun::default());
+        let folding = runner("fold", FOLD_EVERY, Arc::clone(&fold_wake)).run(
+            Folding {
+                store: store.clone(),
+                specs: RewardSpecs::default(),
+                dirty: dirty.clone(),
+            },
+            fold_report,
+            stop.clone(),
+        );
+        let publishing = runner("publish", PUBLISH_EVERY, dirty.wake()).run(
+            Publisher::new(store.clone(), world.clone(), dirty),
+            publish_report,
+            stop.clone(),
+        );
+        Self {
+            fold_wake,
+            fold,
+            publish,
+            tasks: vec![tokio::spawn(folding), tokio::spawn(publishing)],
+        }
+    }
+
+    /// Wakes the fold: something landed.
+    pub fn fold_wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.fold_wake)
+    }
+
+    /// How each worker's newest run went, by role.
+    pub fn last_runs(&self) -> Vec<(&'static str, LastRun)> {
+        vec![
+            ("fold", self.fold.borrow().clone()),
+            ("publish", self.publish.borrow().clone()),
+        ]
+    }
+
+    /// Waits until all have ended, which they do after their token is cancelled.
+    pub async fn join(self) {
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(target: "pitboss::worker", %error, "worker ended abnormally");
+            }
+        }
+    }
+}
+
+/// The fold as a worker.
+struct Folding {
+    store: Store,
+    specs: RewardSpecs,
+    dirty: Dirty,
+}
+
+impl runner::Work for Folding {
+    async fn run(
+        &mut self,
+        lease: &Lease,
+    ) -> Result<Round, Box<dyn std::error::Error + Send + Sync>> {
+        let mut lease = lease.clone();
+        let mut total = fold::Folded::default();
+        for _ in 0..ROUNDS_PER_RUN {
+            let folded = fold::led_round(&self.store, &mut self.specs, &lease).await?;
+            self.dirty.mark(&folded.touched);
+            total.add(folded);
+            if !total.more {
+                break;
+            }
+            match self.store.take_lease(lease.role, &lease.holder).await? {
+                Some(renewed) => lease = renewed,
+                None => break,
+            }
+        }
+        fold::count(&total);
+        Ok(Round {
+            detail: total.to_string(),
+            again: total.more,
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! What a round adds to the state and to the minute rollups, summed up so that each row is written once and
+//! in key order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bandit::experiment::ExperimentId;
+use bandit::posterior::{ArmStats, squared_micro};
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+
+use crate::store::fold::Counted;
+use crate::store::state::{MINUTE_EXPOSED, MINUTE_REWARD, MinuteKey, MinuteSums, StateKey};
+use crate::store::units::Drawn;
+
+/// The sums of one round.
+#[derive(Debug, Default)]
+pub struct Gains {
+    /// For the state.
+    pub state: BTreeMap<StateKey, ArmStats>,
+    /// For the rollups.
+    pub minutes: BTreeMap<MinuteKey, MinuteSums>,
+}
+
+/// Who gains: an experiment and what the unit drew.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arm {
+    pub(super) experiment: ExperimentId,
+    pub(super) drawn: Drawn,
+}
+
+impl Gains {
+    /// The experiments that gain.
+    pub fn experiments(&self) -> BTreeSet<ExperimentId> {
+        self.state.keys().map(|key| key.experiment).collect()
+    }
+
+    pub(super) fn add_counted(&mut self, counted: Counted) {
+        for (key, gain) in counted.state {
+            let sum = self.state.entry(key).or_default();
+            sum.assigned += gain.assigned;
+            sum.exposed += gain.exposed;
+        }
+        for (key, gain) in counted.minutes {
+            self.minutes.entry(key).or_default().count += gain.count;
+        }
+    }
+
+    /// A unit met its arm.
+    pub(super) fn exposed(&mut self, arm: Arm, at: DateTime<Utc>) {
+        self.stats(arm).exposed += 1;
+        self.minute(arm, MINUTE_EXPOSED, at).count += 1;
+    }
+
+    /// `units` windows closed with the same outcome each.
+    pub(super) fn resolved(&mut self, arm: Arm, reward_micro: i32, units: u64, at: DateTime<Utc>) {
+        let stats = self.stats(arm);
+        stats.resolved += units;
+        stats.reward_sum_micro += i64::from(reward_micro) * units as i64;
+        stats.reward_sq_sum_micro += squared_micro(reward_micro) * units as i64;
+        let reward = f64::from(reward_micro) / 1e6;
+        let sums = self.minute(arm, MINUTE_REWARD, at);
+        sums.count += units as i64;
+        sums.sum += reward * units as f64;
+        sums.sum_sq += reward * reward * units as f64;
+    }
+
+    /// An event of an assigned unit, whatever its standing.
+    pub(super) fn event(&mut self, arm: Arm, event: &str, value: Option<f64>, at: DateTime<Utc>) {
+        let value = value.unwrap_or(0.0);
+        let sums = self.minute(arm, event, at);
+        sums.count += 1;
+        sums.sum += value;
+        sums.sum_sq += value * value;
+    }
+
+    fn stats(&mut self, arm: Arm) -> &mut ArmStats {
+        let key = StateKey {
+            experiment: arm.experiment,
+            lane: arm.drawn.lane,
+            arm: arm.drawn.arm,
+            version: arm.drawn.version,
+        };
+        self.state.entry(key).or_default()
+    }
+
+    fn minute(&mut self, arm: Arm, event: &str, at: DateTime<Utc>) -> &mut MinuteSums {
+        let minute = at.duration_trunc(TimeDelta::minutes(1)).unwrap_or(at);
+        let key = MinuteKey {
+            experiment: arm.experiment,
+            minute,
+            lane: arm.drawn.lane,
+            arm: arm.drawn.arm,
+            event: event.to_owned(),
+        };
+        self.minutes.entry(key).or_default()
+    }
+}

@@ -1,0 +1,258 @@
+//! Landed items become events of the ledger, windows that start, and outcomes so far.
+
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeMap, HashMap};
+
+use bandit::experiment::ExperimentId;
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::attribution::attribute;
+use super::gains::Arm;
+use super::{FoldError, Folded, Gains, RewardSpecs};
+use crate::store::events::{self as ledger, LedgerEvent, Repeats, Standing};
+use crate::store::fold::Landed;
+use crate::store::rewards::{self, Entry, EntryKind, Newest};
+use crate::store::units::{self, Assigned, Unit};
+
+/// Entries of a unit before its last one. A unit whose outcome went up and down more often than this is a
+/// machine; its final outcome still gets its entry.
+const MOST_ENTRIES: i16 = i16::MAX - 1;
+
+/// Moves `landed` into the ledgers.
+pub(super) async fn fold(
+    tx: &mut PgConnection,
+    specs: &RewardSpecs,
+    landed: Vec<Landed>,
+    now: DateTime<Utc>,
+    gains: &mut Gains,
+    folded: &mut Folded,
+) -> Result<(), FoldError> {
+    let (exposures, events): (Vec<Landed>, Vec<Landed>) =
+        landed.into_iter().partition(|item| item.exposure);
+    let ids: Vec<(ExperimentId, Uuid)> = events.iter().map(id_of).collect();
+    let known = ledger::known_digests(tx, &ids).await?;
+    let (fresh, repeats) = without_repeats(events, known);
+
+    let mut assigned = units::lock_assigned(tx, &units_of(&fresh, &exposures)).await?;
+    let started = start_windows(&exposures, &mut assigned);
+    units::expose(tx, &started).await?;
+
+    let mut open: Vec<Unit> = assigned
+        .iter()
+        .filter(|(unit, of)| of.open && specs.get(unit.experiment).is_some())
+        .map(|(unit, _)| *unit)
+        .collect();
+    open.sort_unstable();
+    let earlier = ledger::events_of(tx, &open).await?;
+    let newest = rewards::newest(tx, &open).await?;
+
+    let verdict = judge(specs, &fresh, &assigned, earlier, &newest);
+    let moved: Vec<(&Landed, Standing)> = fresh.iter().zip(verdict.standings).collect();
+    if ledger::append_events(tx, &moved).await? != moved.len() as u64 {
+        return Err(FoldError::Raced);
+    }
+    rewards::append(tx, &verdict.entries, now).await?;
+    ledger::restand(tx, &verdict.restood).await?;
+    ledger::add_repeats(tx, &repeats).await?;
+
+    for (unit, at) in &started {
+        if let Some(of) = assigned.get(unit) {
+            gains.exposed(arm(*unit, of), *at);
+        }
+    }
+    for event in &fresh {
+        if let Some(of) = assigned.get(&event.unit) {
+            gains.event(arm(event.unit, of), &event.event, event.value, event.at);
+        }
+    }
+    folded.events = fresh.len() as u64;
+    folded.exposed = started.len() as u64;
+    folded.repeats = repeats
+        .values()
+        .map(|r| (r.duplicates + r.conflicts) as u64)
+        .sum();
+    Ok(())
+}
+
+fn arm(unit: Unit, of: &Assigned) -> Arm {
+    Arm {
+        experiment: unit.experiment,
+        drawn: of.drawn,
+    }
+}
+
+fn id_of(item: &Landed) -> (ExperimentId, Uuid) {
+    (item.unit.experiment, item.event_id)
+}
+
+/// The items whose ids are new, the first of each, and the counts of the others.
+fn without_repeats(
+    events: Vec<Landed>,
+    mut known: HashMap<(ExperimentId, Uuid), i64>,
+) -> (Vec<Landed>, BTreeMap<ExperimentId, Repeats>) {
+    let mut repeats: BTreeMap<ExperimentId, Repeats> = BTreeMap::new();
+    let mut fresh = Vec::with_capacity(events.len());
+    for event in events {
+        match known.entry(id_of(&event)) {
+            Slot::Vacant(slot) => {
+                slot.insert(event.digest);
+                fresh.push(event);
+            }
+            Slot::Occupied(first) => {
+                let count = repeats.entry(event.unit.experiment).or_default();
+                if *first.get() == event.digest {
+                    count.duplicates += 1;
+                } else {
+                    count.conflicts += 1;
+                }
+            }
+        }
+    }
+    (fresh, repeats)
+}
+
+/// Each unit once, in the order of locking.
+fn units_of(fresh: &[Landed], exposures: &[Landed]) -> Vec<Unit> {
+    let mut units: Vec<Unit> = fresh
+        .iter()
+        .chain(exposures)
+        .map(|item| item.unit)
+        .collect();
+    units.sort_unstable();
+    units.dedup();
+    units
+}
+
+/// Opens the windows of units that were assigned and never exposed, at their earliest exposure. One that was
+/// exposed before, or never assigned, stays as it is.
+fn start_windows(
+    exposures: &[Landed],
+    assigned: &mut HashMap<Unit, Assigned>,
+) -> Vec<(Unit, DateTime<Utc>)> {
+    let mut earliest: BTreeMap<Unit, DateTime<Utc>> = BTreeMap::new();
+    for exposure in exposures {
+        let at = earliest.entry(exposure.unit).or_insert(exposure.at);
+        *at = exposure.at.min(*at);
+    }
+    earliest.retain(|unit, at| match assigned.get_mut(unit) {
+        Some(of) if of.exposed_at.is_none() => {
+            of.exposed_at = Some(*at);
+            of.open = true;
+            true
+        }
+        _ => false,
+    });
+    earliest.into_iter().collect()
+}
+
+/// What a batch means for its units.
+struct Verdict {
+    /// Of the fresh events, in their order.
+    standings: Vec<Standing>,
+    /// Outcomes that changed.
+    entries: Vec<Entry>,
+    /// Older events that stand elsewhere now.
+    restood: Vec<(ExperimentId, Uuid, Standing)>,
+}
+
+fn judge(
+    specs: &RewardSpecs,
+    fresh: &[Landed],
+    assigned: &HashMap<Unit, Assigned>,
+    mut ledger: HashMap<Unit, Vec<LedgerEvent>>,
+    newest: &HashMap<Unit, Newest>,
+) -> Verdict {
+    let mut standings: Vec<Standing> = fresh
+        .iter()
+        .map(|event| standing_without_window(assigned.get(&event.unit)))
+        .collect();
+    let mut positions: BTreeMap<Unit, Vec<usize>> = BTreeMap::new();
+    for (at, event) in fresh.iter().enumerate() {
+        positions.entry(event.unit).or_default().push(at);
+    }
+    for unit in ledger.keys() {
+        // Exposed just now: its earlier events count from here on, even if it sent no new one.
+        positions.entry(*unit).or_default();
+    }
+    let mut entries = Vec::new();
+    let mut restood = Vec::new();
+    for (unit, fresh_at) in positions {
+        let (Some(of), Some(settled)) = (assigned.get(&unit), specs.get(unit.experiment)) else {
+            continue;
+        };
+        let (true, Some(exposed_at)) = (of.open, of.exposed_at) else {
+            continue;
+        };
+        let mut events = ledger.remove(&unit).unwrap_or_default();
+        let older = events.len();
+        events.extend(fresh_at.iter().map(|at| in_ledger(&fresh[*at])));
+        let attribution = attribute(&settled.spec, exposed_at, &events);
+        for (event, standing) in events[..older].iter().zip(&attribution.standings) {
+            if event.standing != *standing {
+                restood.push((unit.experiment, event.event_id, *standing));
+            }
+        }
+        for (at, standing) in fresh_at.iter().zip(&attribution.standings[older..]) {
+            standings[*at] = *standing;
+        }
+        entries.extend(changed_outcome(
+            unit,
+            of,
+            newest.get(&unit).copied(),
+            settled.default_micro,
+            attribution.reward_micro,
+        ));
+    }
+    Verdict {
+        standings,
+        entries,
+        restood,
+    }
+}
+
+/// Where an event stands whose unit has no open window.
+fn standing_without_window(assigned: Option<&Assigned>) -> Standing {
+    match assigned {
+        Some(of) if of.exposed_at.is_some() && !of.open => Standing::Late,
+        _ => Standing::NoExposure,
+    }
+}
+
+fn in_ledger(landed: &Landed) -> LedgerEvent {
+    LedgerEvent {
+        event_id: landed.event_id,
+        event: landed.event.clone(),
+        value: landed.value,
+        at: landed.at,
+        standing: Standing::NoExposure,
+    }
+}
+
+/// The entry that a changed outcome needs.
+fn changed_outcome(
+    unit: Unit,
+    of: &Assigned,
+    newest: Option<Newest>,
+    default_micro: i32,
+    reward_micro: i32,
+) -> Option<Entry> {
+    let before = newest.map_or(default_micro, |entry| entry.reward_micro);
+    let entry = newest.map_or(0, |entry| entry.entry + 1);
+    if before == reward_micro || entry >= MOST_ENTRIES {
+        return None;
+    }
+    let kind = if reward_micro < before {
+        EntryKind::Revoked
+    } else {
+        EntryKind::SoFar
+    };
+    Some(Entry {
+        unit,
+        entry,
+        kind,
+        drawn: of.drawn,
+        reward_micro,
+    })
+}

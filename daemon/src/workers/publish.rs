@@ -1,0 +1,318 @@
+//! The publisher: changed state becomes a new policy version of the learning lane.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bandit::experiment::{ExperimentId, LaneId, Millis, RunState, Version};
+use bandit::policy;
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use tokio::sync::Notify;
+
+use super::runner::{Round, Work};
+use crate::publication::next_publication;
+use crate::store::experiments::{self, Stored};
+use crate::store::leases::{self, Deposed, Lease};
+use crate::store::state::{self, LaneStats};
+use crate::store::versions::{self, PolicyVersion, PublishError};
+use crate::store::{Store, StoreError, TransactionError, TxFuture, fold};
+use crate::world::WorldHandle;
+
+/// Every 15th round looks at all running experiments: what another daemon has folded marks nothing here.
+const SWEEP_EVERY: u64 = 15;
+
+/// Experiments whose state changed since their lane was last looked at. Clones share one set.
+#[derive(Debug, Clone, Default)]
+pub struct Dirty {
+    ids: Arc<Mutex<BTreeSet<ExperimentId>>>,
+    wake: Arc<Notify>,
+}
+
+impl Dirty {
+    /// Marks experiments and wakes the publisher.
+    pub fn mark(&self, ids: &BTreeSet<ExperimentId>) {
+        if ids.is_empty() {
+            return;
+        }
+        self.put_back(ids);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
+    }
+
+    fn put_back(&self, ids: &BTreeSet<ExperimentId>) {
+        self.ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(ids);
+    }
+
+    fn take(&self) -> BTreeSet<ExperimentId> {
+        std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What became of the experiments that were looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Published {
+    /// New versions.
+    pub versions: Vec<(ExperimentId, Version)>,
+    /// Moved, but not far enough or too soon: to be looked at again.
+    pub waiting: BTreeSet<ExperimentId>,
+}
+
+/// Why a round was given up. Nothing of it happened.
+#[derive(Debug, thiserror::Error)]
+pub enum PublisherError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another daemon leads the publisher now.
+    #[error("another daemon leads the publisher now")]
+    Deposed,
+}
+
+impl TransactionError for PublisherError {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Deposed => None,
+        }
+    }
+}
+
+/// The publisher as a worker.
+#[derive(Debug)]
+pub struct Publisher {
+    store: Store,
+    world: WorldHandle,
+    dirty: Dirty,
+    rounds: u64,
+}
+
+impl Publisher {
+    /// A publisher that looks at what is marked in `dirty`.
+    pub fn new(store: Store, world: WorldHandle, dirty: Dirty) -> Self {
+        Self {
+            store,
+            world,
+            dirty,
+            rounds: 0,
+        }
+    }
+
+    /// Marked ones, those whose burn-in may end by the clock, and now and then all that run.
+    fn candidates(&mut self) -> BTreeSet<ExperimentId> {
+        let mut ids = self.dirty.take();
+        let sweep = self.rounds.is_multiple_of(SWEEP_EVERY);
+        self.rounds += 1;
+        for live in self.world.load().experiments.values() {
+            let burning_in = live
+                .published
+                .iter()
+                .any(|lane| lane.lane == LaneId::MAIN && lane.burn_in.is_some());
+            if live.is_running() && (sweep || burning_in) {
+                ids.insert(live.id);
+            }
+        }
+        ids
+    }
+}
+
+impl Work for Publisher {
+    async fn run(
+        &mut self,
+        lease: &Lease,
+    ) -> Result<Round, Box<dyn std::error::Error + Send + Sync>> {
+        let ids = self.candidates();
+        let published = match led_round(&self.store, &ids, lease).await {
+            Ok(published) => published,
+            Err(error) => {
+                self.dirty.put_back(&ids);
+                return Err(error.into());
+            }
+        };
+        self.dirty.put_back(&published.waiting);
+        if !published.versions.is_empty() {
+            self.world.refresh().await;
+        }
+        metrics::counter!("pitboss_policy_versions").increment(published.versions.len() as u64);
+        Ok(Round {
+            detail: format!(
+                "looked at {}, published {}",
+                ids.len(),
+                published.versions.len()
+            ),
+            again: false,
+        })
+    }
+}
+
+/// One round under `lease`, committed.
+pub async fn led_round(
+    store: &Store,
+    ids: &BTreeSet<ExperimentId>,
+    lease: &Lease,
+) -> Result<Published, PublisherError> {
+    if ids.is_empty() {
+        return Ok(Published::default());
+    }
+    store
+        .run_tx("publish", |tx| {
+            TxFuture::new(async move {
+                let now = fold::now(tx).await?;
+                let published = round(tx, ids, now).await?;
+                leases::confirm(tx, lease)
+                    .await?
+                    .map_err(|Deposed| PublisherError::Deposed)?;
+                Ok(published)
+            })
+        })
+        .await
+}
+
+/// One round inside `tx`, as of `now`.
+///
+/// The newest versions are read first. Every change of a spec gives its lanes new versions, so a change that
+/// commits after that makes the insert find its number taken, and nothing is published from an old spec.
+pub async fn round(
+    tx: &mut PgConnection,
+    ids: &BTreeSet<ExperimentId>,
+    now: DateTime<Utc>,
+) -> Result<Published, PublisherError> {
+    let ids: Vec<ExperimentId> = ids.iter().copied().collect();
+    let mut newest = newest_of(tx, &ids).await?;
+    let stored = experiments::load(tx, &ids).await?;
+    let learned = state::sums(tx, &ids).await?;
+    let mut published = Published::default();
+    for experiment in stored {
+        let experiment = match experiment {
+            Ok(experiment) => experiment,
+            Err(error) => {
+                tracing::error!(target: "pitboss::worker", %error, "experiment unreadable: not published");
+                continue;
+            }
+        };
+        let Some(current) = newest.remove(&experiment.id) else {
+            continue;
+        };
+        let nothing = LaneStats::new();
+        let stats = learned
+            .get(&(experiment.id, LaneId::MAIN))
+            .unwrap_or(&nothing);
+        match next_version(&experiment, &current, stats, now) {
+            Ok(Next::Settled) => {}
+            Ok(Next::Waiting) => {
+                published.waiting.insert(experiment.id);
+            }
+            Ok(Next::Publish(version)) => {
+                if versions::insert(tx, &version).await? {
+                    published.versions.push((experiment.id, version.version));
+                } else {
+                    published.waiting.insert(experiment.id);
+                }
+            }
+            Err(error) => {
+                tracing::error!(target: "pitboss::worker", %error, source = ?std::error::Error::source(&error), "allocation not published");
+            }
+        }
+    }
+    Ok(published)
+}
+
+async fn newest_of(
+    tx: &mut PgConnection,
+    ids: &[ExperimentId],
+) -> Result<BTreeMap<ExperimentId, PolicyVersion>, StoreError> {
+    let mut newest = BTreeMap::new();
+    for version in versions::newest(tx, ids, LaneId::MAIN).await? {
+        match version {
+            Ok(version) => {
+                newest.insert(version.experiment, version);
+            }
+            Err(error) => {
+                tracing::error!(target: "pitboss::worker", %error, "version unreadable: not published");
+            }
+        }
+    }
+    Ok(newest)
+}
+
+/// What to do about a lane.
+#[derive(Debug, Clone, PartialEq)]
+enum Next {
+    /// It is as it should be.
+    Settled,
+    /// It moved, but not far enough or too soon.
+    Waiting,
+    /// This is new.
+    Publish(Box<PolicyVersion>),
+}
+
+fn next_version(
+    experiment: &Stored,
+    current: &PolicyVersion,
+    stats: &LaneStats,
+    now: DateTime<Utc>,
+) -> Result<Next, PublishError> {
+    let (RunState::Running { .. }, Some(started_at)) = (&experiment.state, experiment.started_at)
+    else {
+        return Ok(Next::Settled);
+    };
+    let running_for = versions::running_for(started_at, now);
+    let next = next_publication(
+        &experiment.spec,
+        &experiment.arms,
+        LaneId::MAIN,
+        stats,
+        running_for,
+    )
+    .map_err(|source| PublishError::Policy {
+        experiment: experiment.id,
+        lane: LaneId::MAIN,
+        source,
+    })?;
+    let burn_in_ended = current.burn_in.is_some() && next.burn_in.is_none();
+    let moved = current.allocation != next.allocation;
+    if !burn_in_ended && !moved {
+        return Ok(Next::Settled);
+    }
+    let since_last =
+        Millis(u64::try_from((now - current.published_at).num_milliseconds()).unwrap_or(0));
+    let every = experiment.spec.policy.publish_every;
+    let due = policy::should_publish(&current.allocation, &next.allocation, since_last, every);
+    let due = due || (burn_in_ended && since_last >= every);
+    if !due {
+        return Ok(Next::Waiting);
+    }
+    let evidence = versions::evidence_of(&next.allocation, stats);
+    Ok(Next::Publish(Box::new(PolicyVersion {
+        experiment: experiment.id,
+        lane: LaneId::MAIN,
+        version: Version(current.version.0 + 1),
+        revision: current.revision,
+        published_at: now,
+        reason: reason(current, burn_in_ended, &evidence),
+        allocation: next.allocation,
+        evidence,
+        running_for,
+        burn_in: next.burn_in,
+    })))
+}
+
+fn reason(
+    current: &PolicyVersion,
+    burn_in_ended: bool,
+    evidence: &[bandit::posterior::ArmStats],
+) -> String {
+    if burn_in_ended {
+        return "burn-in over".to_owned();
+    }
+    let resolved = |evidence: &[bandit::posterior::ArmStats]| -> u64 {
+        evidence.iter().map(|stats| stats.resolved).sum()
+    };
+    let more = resolved(evidence).saturating_sub(resolved(&current.evidence));
+    format!("learned from {more} more rewards")
+}

@@ -1,0 +1,118 @@
+//! The state a file asks for, against the state an experiment is in: a verb, a hold that is kept, or a refusal.
+
+use crate::experiment::{RunState, Verb};
+use crate::plan::{Current, Options};
+use crate::spec::model::DeclaredState;
+
+/// What the declared state leads to.
+pub(super) struct Transition {
+    /// What to carry out.
+    pub verb: Option<Verb>,
+    /// Holds in the way; kept unless `verb` overcomes them.
+    pub holds: Vec<String>,
+}
+
+const NOTHING: Transition = Transition {
+    verb: None,
+    holds: Vec::new(),
+};
+
+/// The verb for a new experiment. One that is declared paused or stopped before it ever ran is created as a draft:
+/// nobody can tell the difference, and its file can be applied to a fresh installation.
+pub(super) fn of_new(wanted: Option<DeclaredState>) -> Option<Verb> {
+    match wanted {
+        Some(DeclaredState::Running) => Some(Verb::Start),
+        None | Some(DeclaredState::Draft | DeclaredState::Paused | DeclaredState::Stopped) => None,
+    }
+}
+
+/// What it takes to get from the present state to the declared one; refusals come with the way out.
+pub(super) fn of_declared(
+    current: &Current,
+    wanted: Option<DeclaredState>,
+    options: Options,
+) -> Result<Transition, String> {
+    let Some(wanted) = wanted else {
+        return Ok(NOTHING);
+    };
+    match (&current.state, wanted) {
+        // A draft serves control to everyone, as a paused or stopped experiment without units does.
+        (RunState::Draft, DeclaredState::Running) => Ok(only(Verb::Start)),
+        (RunState::Draft, _)
+        | (RunState::Running { .. }, DeclaredState::Running)
+        | (RunState::Paused { .. } | RunState::RolledBack { .. }, DeclaredState::Paused)
+        | (RunState::Stopped { .. } | RunState::Archived { .. }, DeclaredState::Stopped) => {
+            Ok(NOTHING)
+        }
+        (RunState::Running { .. }, DeclaredState::Paused) => Ok(only(Verb::Pause)),
+        (
+            RunState::Running { .. } | RunState::Paused { .. } | RunState::RolledBack { .. },
+            DeclaredState::Stopped,
+        ) => Ok(only(Verb::Stop)),
+        (RunState::Paused { .. } | RunState::RolledBack { .. }, DeclaredState::Running) => {
+            Ok(resume(current, options))
+        }
+        (RunState::Stopped { .. }, DeclaredState::Running | DeclaredState::Paused) => {
+            stay_stopped(current, options)
+        }
+        (_, DeclaredState::Draft) => Err(refusal(
+            current,
+            "cannot become a draft again",
+            "remove the line `state`, or write state = \"paused\" or \"stopped\"",
+        )),
+        (RunState::Archived { .. }, DeclaredState::Running | DeclaredState::Paused) => {
+            Err(refusal(current, "is over", ANOTHER_KEY))
+        }
+    }
+}
+
+const ANOTHER_KEY: &str = "create a new experiment under another key";
+
+fn only(verb: Verb) -> Transition {
+    Transition {
+        verb: Some(verb),
+        holds: Vec::new(),
+    }
+}
+
+fn resume(current: &Current, options: Options) -> Transition {
+    let holds = holds(current);
+    let released = holds.is_empty() || options.release_holds;
+    Transition {
+        verb: released.then_some(Verb::Resume),
+        holds,
+    }
+}
+
+/// The holds; a rollback is one even where nothing else says so, because only a person may undo it.
+fn holds(current: &Current) -> Vec<String> {
+    match &current.state {
+        RunState::RolledBack { by, why, .. } if current.holds.is_empty() => {
+            vec![format!("rolled back by {by}: {why}")]
+        }
+        _ => current.holds.clone(),
+    }
+}
+
+fn stay_stopped(current: &Current, options: Options) -> Result<Transition, String> {
+    if current.holds.is_empty() || options.release_holds {
+        return Err(refusal(
+            current,
+            "cannot be started again",
+            "write state = \"stopped\" or remove it from the file, and create a new experiment under another key",
+        ));
+    }
+    Ok(Transition {
+        verb: None,
+        holds: current.holds.clone(),
+    })
+}
+
+/// `experiment "x" is stopped and cannot be started again: create ...`
+fn refusal(current: &Current, what: &str, way_out: &str) -> String {
+    format!(
+        "experiment \"{}\" is {} and {what}: {way_out}",
+        current.spec.key,
+        current.state.name()
+    )
+}
