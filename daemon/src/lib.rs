@@ -7,6 +7,7 @@
 pub mod access;
 pub mod changes;
 pub mod clock;
+pub mod config;
 pub mod http;
 pub mod ingest;
 pub mod postgres;
