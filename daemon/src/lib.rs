@@ -5,7 +5,9 @@
 //! owns every task and drains them in reverse).
 
 pub mod access;
+pub mod app;
 pub mod changes;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod http;
@@ -14,7 +16,9 @@ pub mod postgres;
 pub mod publication;
 pub mod sticky;
 pub mod store;
+pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod unit_secret;
 pub mod workers;
 pub mod world;

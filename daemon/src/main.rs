@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! `pitbossd`: see `pitbossd --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    daemon::cli::main()
+}

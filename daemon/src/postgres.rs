@@ -81,6 +81,19 @@ impl Cluster {
     }
 }
 
+/// How to connect to the cluster in this data directory, running or not.
+pub fn connect_options_of(settings: &ClusterSettings) -> PgConnectOptions {
+    let data_dir = settings.data_dir.canonicalize();
+    let data_dir = data_dir.as_ref().unwrap_or(&settings.data_dir);
+    connect_options(&socket::choose(data_dir, settings.runtime_dir.as_deref()))
+}
+
+/// The binaries that would be used, without using or installing any.
+pub fn look(settings: &ClusterSettings) -> Result<Binaries, ClusterError> {
+    let cluster = directory::cluster_dir(&settings.data_dir);
+    Ok(supervisor::look_for_binaries(settings, &cluster)?)
+}
+
 fn connect_options(socket_dir: &std::path::Path) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(socket_dir)

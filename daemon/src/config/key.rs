@@ -1,10 +1,12 @@
 //! The one table of configuration keys: parser, help, file format, environment and `config show` read it.
 
-/// One key. Its flag is the name with dashes, its variable `PITBOSS_` and the name in capitals.
+/// One key. Its variable is `PITBOSS_` and the name in capitals.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Key {
     /// As written in the file.
     pub name: &'static str,
+    /// As typed, without the dashes in front: the name with dashes.
+    pub flag: &'static str,
     /// What kind of value it takes.
     pub kind: Kind,
     /// One sentence.
@@ -28,102 +30,119 @@ pub enum Kind {
 pub const KEYS: [Key; 17] = [
     Key {
         name: "data_dir",
+        flag: "data-dir",
         kind: Kind::Value("DIR"),
         help: "Where the daemon keeps its state: the private database, the unit secret, its addresses",
         default: "/var/lib/pitboss as root, else the user's data directory (~/.local/share/pitboss)",
     },
     Key {
         name: "log_dir",
+        flag: "log-dir",
         kind: Kind::Value("DIR"),
         help: "Where the rolling logs go: application.log, guardrail.log, worker.log",
         default: "`logs` in a data directory that was chosen, else /var/log/pitboss as root or the user's state directory",
     },
     Key {
         name: "environment",
+        flag: "environment",
         kind: Kind::Value("NAME"),
         help: "What this installation is called on every screen, such as production",
         default: "local",
     },
     Key {
         name: "data_listen",
+        flag: "data-listen",
         kind: Kind::Value("ADDR"),
         help: "Where services reach the data port; port 0 takes any free one",
         default: "127.0.0.1:7400",
     },
     Key {
         name: "admin_listen",
+        flag: "admin-listen",
         kind: Kind::Value("ADDR"),
         help: "Where machines that watch find /metrics, /healthz and /readyz",
         default: "127.0.0.1:7402",
     },
     Key {
         name: "control_socket",
+        flag: "control-socket",
         kind: Kind::Value("PATH"),
         help: "The Unix socket on which the console calls",
         default: "control.sock in the user's runtime directory, else data directory, else /run/pitboss",
     },
     Key {
         name: "database_url",
+        flag: "database-url",
         kind: Kind::Secret("URL"),
         help: "An existing PostgreSQL; without it the daemon runs a private one in its data directory",
         default: "none",
     },
     Key {
         name: "database_connections",
+        flag: "database-connections",
         kind: Kind::Value("N"),
         help: "The most connections the daemon opens, 4 to 1000",
         default: "16",
     },
     Key {
         name: "postgres_bin",
+        flag: "postgres-bin",
         kind: Kind::Value("DIR"),
         help: "The directory of initdb and postgres for the private database",
         default: "PATH, pg_config --bindir, the distributions' directories",
     },
     Key {
         name: "install_postgres",
+        flag: "install-postgres",
         kind: Kind::Switch,
         help: "Install the distribution's postgresql package if there is none (root on a Debian-like system)",
         default: "false",
     },
     Key {
         name: "unit_secret_file",
+        flag: "unit-secret-file",
         kind: Kind::Value("FILE"),
         help: "The secret behind unit keys: 32 bytes, raw or as 64 hex digits; the same on every daemon",
         default: "unit-secret in the data directory, made at the first start",
     },
     Key {
         name: "sticky_cache",
+        flag: "sticky-cache",
         kind: Kind::Value("MIB"),
         help: "Memory for the cache of assignments, in MiB, 1 to 65536",
         default: "128",
     },
     Key {
         name: "drain_timeout",
+        flag: "drain-timeout",
         kind: Kind::Value("DURATION"),
         help: "How long requests and workers may take to finish after SIGTERM, 1s to 10m",
         default: "30s",
     },
     Key {
         name: "log",
+        flag: "log",
         kind: Kind::Value("FILTER"),
         help: "What is logged: error, warn, info, debug, or target=level pairs",
         default: "info",
     },
     Key {
         name: "log_format",
+        flag: "log-format",
         kind: Kind::Value("FORMAT"),
         help: "How stderr is written: auto (JSON unless it is a terminal), json or human",
         default: "auto",
     },
     Key {
         name: "log_files",
+        flag: "log-files",
         kind: Kind::Value("N"),
         help: "How many daily files of each log are kept, 1 to 3650",
         default: "14",
     },
     Key {
         name: "die_with_parent",
+        flag: "die-with-parent",
         kind: Kind::Switch,
         help: "Stop when the process that started this one ends",
         default: "false",
@@ -136,11 +155,6 @@ impl Key {
         KEYS.iter().find(|key| key.name == name)
     }
 
-    /// The flag, without dashes in front.
-    pub fn flag(&self) -> String {
-        self.name.replace('_', "-")
-    }
-
     /// The environment variable.
     pub fn variable(&self) -> String {
         format!("PITBOSS_{}", self.name.to_ascii_uppercase())
@@ -149,5 +163,17 @@ impl Key {
     /// Whether its value is never shown.
     pub fn is_secret(&self) -> bool {
         matches!(self.kind, Kind::Secret(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_is_its_keys_name_with_dashes() {
+        for key in &KEYS {
+            assert_eq!(key.flag, key.name.replace('_', "-"));
+        }
     }
 }

@@ -28,7 +28,7 @@ pub struct Inputs {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A flag, such as `--data-dir`.
-    Flag(String),
+    Flag(&'static str),
     /// An environment variable.
     Environment(String),
     /// A line of the file, from 1.
@@ -125,7 +125,7 @@ pub(super) fn resolve(inputs: &Inputs) -> Result<Vec<Setting>, ConfigError> {
     let mut setting = |key: &'static Key| {
         let flag = inputs.flags.get(key.name);
         let found = flag
-            .map(|value| (value.clone(), Origin::Flag(key.flag())))
+            .map(|value| (value.clone(), Origin::Flag(key.flag)))
             .or_else(|| inputs.said_in_environment(key))
             .or_else(|| written.remove(key.name));
         match found {

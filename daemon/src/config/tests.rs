@@ -48,7 +48,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
     assert_eq!(loaded.config.environment, "env");
     assert_eq!(loaded.config.log_files, 3);
     assert_eq!(loaded.config.data_listen.port(), 7400);
-    assert_eq!(origin(&loaded, "data_dir"), Origin::Flag("data-dir".into()));
+    assert_eq!(origin(&loaded, "data_dir"), Origin::Flag("data-dir"));
     assert!(matches!(origin(&loaded, "log_files"), Origin::File(_, 4)));
     assert_eq!(origin(&loaded, "data_listen"), Origin::Default);
 }

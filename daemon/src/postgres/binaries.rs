@@ -53,12 +53,12 @@ impl Binaries {
     pub fn find(
         configured: Option<&Path>,
         search_path: Option<&OsStr>,
-        wanted: Option<&str>,
+        wanted: Option<String>,
     ) -> Result<Self, Missing> {
         let mut others = Vec::new();
         for directory in candidates(configured, search_path) {
             match Self::at(&directory) {
-                Some(found) if wanted.is_none_or(|wanted| wanted == found.major) => {
+                Some(found) if wanted.as_ref().is_none_or(|wanted| *wanted == found.major) => {
                     return Ok(found);
                 }
                 Some(other) if !others.contains(&other.major) => others.push(other.major),
@@ -68,6 +68,7 @@ impl Binaries {
         Err(Missing {
             looked_at: looked_at(configured),
             other_versions: others,
+            wanted,
         })
     }
 }
@@ -77,14 +78,21 @@ impl Binaries {
 pub struct Missing {
     looked_at: String,
     /// Major versions that were found and are not the wanted one.
-    pub other_versions: Vec<String>,
+    pub(super) other_versions: Vec<String>,
+    wanted: Option<String>,
 }
 
 impl From<Missing> for ClusterError {
     fn from(missing: Missing) -> Self {
-        Self::NotFound {
-            looked_at: missing.looked_at,
-            install: install_command(),
+        match missing.wanted {
+            Some(wanted) if !missing.other_versions.is_empty() => Self::OtherVersion {
+                wanted,
+                found: missing.other_versions.join(", "),
+            },
+            _ => Self::NotFound {
+                looked_at: missing.looked_at,
+                install: install_command(),
+            },
         }
     }
 }

@@ -17,11 +17,9 @@ pub enum ClusterError {
     },
     /// The cluster belongs to another major version than any that was found.
     #[error(
-        "{} was made by PostgreSQL {wanted}, and only {found} was found; install version {wanted}, or point --postgres-bin at it", data_dir.display()
+        "the private database was made by PostgreSQL {wanted}, and only {found} was found; install version {wanted}, or point --postgres-bin at it"
     )]
     OtherVersion {
-        /// The cluster.
-        data_dir: PathBuf,
         /// Its major version.
         wanted: String,
         /// The major versions found.

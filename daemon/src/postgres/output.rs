@@ -43,11 +43,22 @@ impl LastLines {
     }
 }
 
-/// PostgreSQL's severities, as ours. `LOG` lines are its daily business.
+/// What PostgreSQL says when it is asked before it can answer, which we do until it can.
+const EXPECTED: [&str; 3] = [
+    "the database system is starting up",
+    "the database system is shutting down",
+    "database \"pitboss\" does not exist",
+];
+
+/// PostgreSQL's severities, as ours. `FATAL` ends one connection, `PANIC` the server; `LOG` lines are its
+/// daily business.
 fn log(line: &str) {
-    if line.contains("PANIC:") || line.contains("FATAL:") {
-        tracing::warn!(target: "daemon::postgres::server", line);
-    } else if line.contains("ERROR:") || line.contains("WARNING:") {
+    const SERIOUS: [&str; 3] = ["FATAL:", "ERROR:", "WARNING:"];
+    if line.contains("PANIC:") {
+        tracing::error!(target: "daemon::postgres::server", line);
+    } else if SERIOUS.iter().any(|it| line.contains(it))
+        && !EXPECTED.iter().any(|it| line.contains(it))
+    {
         tracing::info!(target: "daemon::postgres::server", line);
     } else {
         tracing::debug!(target: "daemon::postgres::server", line);

@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 
 use super::account::Account;
+use super::binaries::Missing;
 use super::output::LastLines;
 use super::{Binaries, ClusterError, ClusterSettings, NAME, connect_options, directory, install};
 use super::{postmaster, socket};
@@ -105,14 +106,15 @@ pub(super) async fn start(settings: ClusterSettings) -> Result<Started, ClusterE
             }
         })
         .map_err(ClusterError::io("start a thread for", "postgres"))?;
-    let socket_dir = started.await.map_err(|_| ClusterError::Program {
-        program: "postgres",
-        output: "its thread ended".into(),
-    })??;
+    // Made before waiting: a caller that gives up takes the cluster with it.
     let supervisor = Supervisor {
         control,
         state: state.clone(),
     };
+    let socket_dir = started.await.map_err(|_| ClusterError::Program {
+        program: "postgres",
+        output: "its thread ended".into(),
+    })??;
     Ok((supervisor, state, socket_dir))
 }
 
@@ -392,27 +394,27 @@ async fn create_database(socket_dir: &Path) -> Result<(), sqlx::Error> {
     connection.close().await
 }
 
+pub(super) fn look_for_binaries(
+    settings: &ClusterSettings,
+    cluster: &Path,
+) -> Result<Binaries, Missing> {
+    Binaries::find(
+        settings.binaries.as_deref(),
+        settings.search_path.as_deref(),
+        directory::made_by(cluster),
+    )
+}
+
 fn find_binaries(settings: &ClusterSettings, cluster: &Path) -> Result<Binaries, ClusterError> {
-    let wanted = directory::made_by(cluster);
-    let find = || {
-        Binaries::find(
-            settings.binaries.as_deref(),
-            settings.search_path.as_deref(),
-            wanted.as_deref(),
-        )
-    };
-    let missing = match find() {
-        Ok(found) => return Ok(found),
-        Err(missing) => missing,
-    };
-    match wanted.clone() {
-        Some(wanted) if !missing.other_versions.is_empty() => Err(ClusterError::OtherVersion {
-            data_dir: cluster.to_owned(),
-            wanted,
-            found: missing.other_versions.join(", "),
-        }),
-        _ if settings.may_install && install::install_with_apt()? => Ok(find()?),
-        _ => Err(missing.into()),
+    match look_for_binaries(settings, cluster) {
+        Ok(found) => Ok(found),
+        Err(missing) if missing.other_versions.is_empty() && settings.may_install => {
+            if !install::install_with_apt()? {
+                return Err(missing.into());
+            }
+            Ok(look_for_binaries(settings, cluster)?)
+        }
+        Err(missing) => Err(missing.into()),
     }
 }
 

@@ -78,6 +78,21 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<i64, MigrationError> 
     Ok(newest())
 }
 
+/// The newest migration that has been applied; 0 for an empty database.
+pub async fn applied(options: &PgConnectOptions) -> Result<i64, StoreError> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    let known: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut connection)
+        .await?;
+    if !known {
+        return Ok(0);
+    }
+    let version = sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
+        .fetch_one(&mut connection)
+        .await?;
+    Ok(version)
+}
+
 fn explain(error: MigrateError) -> MigrationError {
     match error {
         MigrateError::VersionMissing(found) if found > newest() => MigrationError::Newer {

@@ -1,0 +1,97 @@
+//! Builds the parts, each on top of the ones before.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{OnceCell, watch};
+
+use super::AppError;
+use super::data_dir::{Addresses, DataDir};
+use super::database::{self, OpenDatabase};
+use super::parts::Parts;
+use crate::config::Config;
+use crate::http::admin::{self, Phase, Watched};
+use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
+use crate::world::WorldHandle;
+
+/// How often recorded values are moved out of their buffers: what the exporter itself does when it runs its
+/// own server.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// What the parts stand on, as far as it has been built; stopped after them.
+#[derive(Debug, Default)]
+pub(super) struct Base {
+    pub(super) database: Option<OpenDatabase>,
+    pub(super) store: Option<Store>,
+}
+
+/// Builds everything, in the order in which it depends on each other.
+pub(super) async fn build(
+    config: &Config,
+    data_dir: &DataDir,
+    parts: &mut Parts,
+    base: &mut Base,
+    phase: watch::Receiver<Phase>,
+) -> Result<Addresses, AppError> {
+    // The admin port comes first and goes last: it tells how the rest is doing.
+    let watched = Watched {
+        phase,
+        cluster: Arc::new(OnceCell::new()),
+        pool: Arc::new(OnceCell::new()),
+        metrics: Metrics::install().map_err(AppError::Metrics)?,
+    };
+    let admin = serve_admin(config, parts, watched.clone()).await?;
+
+    let database = base.database.insert(OpenDatabase::start(config).await?);
+    if let Some(cluster) = &database.cluster {
+        let _ = watched.cluster.set(cluster.state());
+    }
+    let store = base.store.insert(database.store(config).await?).clone();
+    let _ = watched.pool.set(store.pool.clone());
+    let _secret = database::unit_secret(config, data_dir, &store).await?;
+
+    let (_world, refresher) = WorldHandle::open(store.clone()).await?;
+    let part = parts.add("world");
+    part.run(refresher.run(part.stop()));
+
+    Ok(Addresses {
+        data: config.data_listen,
+        admin,
+        control: config.control_socket.clone(),
+        pid: std::process::id(),
+    })
+}
+
+async fn serve_admin(
+    config: &Config,
+    parts: &mut Parts,
+    watched: Watched,
+) -> Result<SocketAddr, AppError> {
+    let (listener, address) = listen(config.admin_listen).await?;
+    let part = parts.add("admin port");
+    let metrics = watched.metrics.clone();
+    part.run(admin::serve(listener, watched, part.stop()));
+    part.run(keep_metrics_small(metrics, part.stop()));
+    Ok(address)
+}
+
+async fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
+    let failed = |source| AppError::Listen {
+        on: wanted.to_string(),
+        source,
+    };
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+async fn keep_metrics_small(metrics: Metrics, stop: tokio_util::sync::CancellationToken) {
+    let mut ticks = tokio::time::interval(METRICS_UPKEEP);
+    // Both arms are cancel-safe.
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        metrics.upkeep();
+    }
+}

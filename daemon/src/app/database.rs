@@ -1,0 +1,86 @@
+//! The database the configuration asks for: opened, brought up to date, and proved to be ours.
+
+use sqlx::postgres::PgConnectOptions;
+
+use super::AppError;
+use super::data_dir::DataDir;
+use crate::config::{Config, Database};
+use crate::postgres::{self, Cluster};
+use crate::store::installation::SecretCheck;
+use crate::store::{Store, migrate};
+use crate::unit_secret::UnitSecret;
+
+/// A database that can be connected to; the private one runs for as long as this is held.
+#[derive(Debug)]
+pub struct OpenDatabase {
+    /// How to connect.
+    pub options: PgConnectOptions,
+    /// The private cluster, if it is ours to stop.
+    pub cluster: Option<Cluster>,
+}
+
+impl OpenDatabase {
+    /// Starts the private cluster, or takes the given database as it is.
+    pub async fn start(config: &Config) -> Result<Self, AppError> {
+        match &config.database {
+            Database::Private(settings) => {
+                let cluster = Cluster::start(settings.clone()).await?;
+                Ok(Self {
+                    options: cluster.connect_options(),
+                    cluster: Some(cluster),
+                })
+            }
+            Database::Url(options) => Ok(Self {
+                options: options.expose().as_ref().clone(),
+                cluster: None,
+            }),
+        }
+    }
+
+    /// The database of a daemon that has the data directory, to connect to and not to stop.
+    pub fn of_running_daemon(config: &Config) -> Self {
+        let options = match &config.database {
+            Database::Private(settings) => postgres::connect_options_of(settings),
+            Database::Url(options) => options.expose().as_ref().clone(),
+        };
+        Self {
+            options,
+            cluster: None,
+        }
+    }
+
+    /// Applies missing migrations and opens a pool.
+    pub async fn store(&self, config: &Config) -> Result<Store, AppError> {
+        migrate(&self.options).await?;
+        Ok(Store::connect(self.options.clone(), config.database_connections).await?)
+    }
+
+    /// Stops the private cluster, if there is one.
+    pub async fn stop(self) {
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await;
+        }
+    }
+}
+
+/// Reads the unit secret, or makes it for an installation that has none, and compares it with the
+/// installation's.
+pub async fn unit_secret(
+    config: &Config,
+    data_dir: &DataDir,
+    store: &Store,
+) -> Result<UnitSecret, AppError> {
+    let usual = || data_dir.path().join("unit-secret");
+    let path = config.unit_secret_file.clone().unwrap_or_else(usual);
+    let secret = match UnitSecret::read(&path)? {
+        Some(secret) => secret,
+        None if config.unit_secret_file.is_some() || store.has_unit_secret().await? => {
+            return Err(AppError::SecretMissing(path));
+        }
+        None => UnitSecret::make(&path)?,
+    };
+    match store.check_unit_secret(&secret.fingerprint()).await? {
+        SecretCheck::Ours => Ok(secret),
+        SecretCheck::Another => Err(AppError::SecretDiffers(path)),
+    }
+}

@@ -1,0 +1,129 @@
+//! `pitbossd doctor`: looks at everything the daemon needs here, and says what to do about what is missing.
+
+use std::path::Path;
+
+use super::output;
+use crate::app::data_dir::{DataDir, DataDirError, addresses};
+use crate::app::{AppError, Exit};
+use crate::config::{Config, Database};
+use crate::http::admin::ask;
+use crate::postgres;
+use crate::store::migrations;
+use crate::unit_secret::UnitSecret;
+
+/// One line of the report.
+struct Finding {
+    what: &'static str,
+    result: Result<String, String>,
+}
+
+/// Exit 0 if nothing is wrong, 1 otherwise.
+pub(super) async fn run(config: Config) -> Result<Exit, AppError> {
+    let findings = [
+        Finding {
+            what: "data directory",
+            result: data_directory(&config.data_dir),
+        },
+        Finding {
+            what: "postgresql",
+            result: postgresql(&config).await,
+        },
+        Finding {
+            what: "unit secret",
+            result: unit_secret(&config),
+        },
+        Finding {
+            what: "log directory",
+            result: writable(&config.log_dir),
+        },
+        Finding {
+            what: "daemon",
+            result: daemon(&config).await,
+        },
+    ];
+    let mut exit = Exit::Done;
+    for Finding { what, result } in findings {
+        let (sign, text) = match result {
+            Ok(text) => ("ok  ", text),
+            Err(text) => {
+                exit = Exit::Failed;
+                ("FAIL", text)
+            }
+        };
+        output::text(&format!("{sign}  {what:15} {text}\n"));
+    }
+    Ok(exit)
+}
+
+fn data_directory(path: &Path) -> Result<String, String> {
+    if !path.exists() {
+        return Ok(format!("{} (will be made)", path.display()));
+    }
+    match DataDir::look(path) {
+        Ok(()) => Ok(format!("{} (not in use)", path.display())),
+        Err(DataDirError::InUse { .. }) => Ok(format!("{} (a daemon runs)", path.display())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn postgresql(config: &Config) -> Result<String, String> {
+    match &config.database {
+        Database::Private(settings) => {
+            let found = postgres::look(settings).map_err(|error| error.to_string())?;
+            Ok(format!(
+                "private, version {} in {}",
+                found.major,
+                found.directory.display()
+            ))
+        }
+        Database::Url(options) => {
+            let version = migrations::applied(options.expose())
+                .await
+                .map_err(|error| error.to_string())?;
+            let newest = migrations::newest();
+            if version > newest {
+                return Err(format!(
+                    "its schema is version {version}, newer than this pitbossd's {newest}"
+                ));
+            }
+            Ok(format!("as configured; schema {version} of {newest}"))
+        }
+    }
+}
+
+fn unit_secret(config: &Config) -> Result<String, String> {
+    let path = config
+        .unit_secret_file
+        .clone()
+        .unwrap_or_else(|| config.data_dir.join("unit-secret"));
+    match UnitSecret::read(&path) {
+        Ok(Some(_)) => Ok(path.display().to_string()),
+        Ok(None) if config.unit_secret_file.is_some() => {
+            Err(format!("{} is not there", path.display()))
+        }
+        Ok(None) => Ok("none yet (made at the first start)".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn writable(directory: &Path) -> Result<String, String> {
+    let existing = directory.ancestors().find(|it| it.exists());
+    let existing = existing.unwrap_or(Path::new("/"));
+    rustix::fs::access(existing, rustix::fs::Access::WRITE_OK)
+        .map(|()| directory.display().to_string())
+        .map_err(|error| format!("cannot write into {}: {error}", existing.display()))
+}
+
+async fn daemon(config: &Config) -> Result<String, String> {
+    let Some(addresses) = addresses(&config.data_dir) else {
+        return Ok("not running here".to_owned());
+    };
+    match ask(addresses.admin, "/readyz").await {
+        Ok((200, _)) => Ok(format!(
+            "ready (pid {}), data port {}",
+            addresses.pid, addresses.data
+        )),
+        Ok((status, body)) => Err(format!("not ready ({status}): {body}")),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,94 @@
+//! Every metric of the daemon: its name, unit and meaning in one table, and the recorder that serves them.
+
+use ::metrics::{describe_counter, describe_gauge};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use sqlx::PgPool;
+
+use super::process;
+
+/// Upper edges of every duration histogram, in seconds: 50 us for a sticky hit up to 10 s for a plan that
+/// waits for the database; 0.1 and 0.12 are the goals for decisions, so that "within the goal" is a bucket.
+const SECONDS: [f64; 17] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.12,
+    0.25, 0.5, 1.0, 2.5, 10.0,
+];
+
+enum Form {
+    Counter,
+    Gauge,
+}
+
+use Form::{Counter, Gauge};
+
+/// Name, form, meaning. Names carry their unit; counters get `_total` from the exporter.
+const METRICS: &[(&str, Form, &str)] = &[
+    (
+        "pitboss_build_info",
+        Gauge,
+        "always 1; the labels say what is running",
+    ),
+    ("pitboss_ready", Gauge, "1 while the daemon takes traffic"),
+    (
+        "pitboss_postgres_up",
+        Gauge,
+        "1 while the private PostgreSQL answers",
+    ),
+    (
+        "pitboss_db_pool_connections",
+        Gauge,
+        "connections to PostgreSQL, by state",
+    ),
+    (
+        "pitboss_db_transaction_retries",
+        Counter,
+        "transactions that were run again, by name",
+    ),
+    ("process_resident_memory_bytes", Gauge, "memory in use"),
+    ("process_open_fds", Gauge, "open file descriptors"),
+    ("process_cpu_seconds_total", Counter, "processor time used"),
+];
+
+/// The installed recorder.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+}
+
+impl Metrics {
+    /// Installs the recorder of this process.
+    pub fn install() -> Result<Self, BuildError> {
+        let handle = PrometheusBuilder::new()
+            .with_recommended_naming(true)
+            .set_buckets(&SECONDS)?
+            .install_recorder()?;
+        describe();
+        ::metrics::gauge!("pitboss_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        Ok(Self { handle })
+    }
+
+    /// Prometheus text format 0.0.4.
+    pub fn render(&self, pool: Option<&PgPool>) -> String {
+        process::publish();
+        if let Some(pool) = pool {
+            let idle = pool.num_idle() as f64;
+            let used = f64::from(pool.size()) - idle;
+            ::metrics::gauge!("pitboss_db_pool_connections", "state" => "idle").set(idle);
+            ::metrics::gauge!("pitboss_db_pool_connections", "state" => "used").set(used);
+        }
+        self.handle.render()
+    }
+
+    /// Moves recorded values from their buffers into the histograms; without it they grow.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+fn describe() {
+    for (name, form, meaning) in METRICS {
+        match form {
+            Counter => describe_counter!(*name, *meaning),
+            Gauge => describe_gauge!(*name, *meaning),
+        }
+    }
+}
