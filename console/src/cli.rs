@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub use args::{
-    ApplyArgs, AuditArgs, CheckArgs, ExplainArgs, FileArg, KeyArgs, LsArgs, PlanArgs, Reading,
-    ShowArgs, VerbArgs, WatchArgs,
+    ApplyArgs, AuditArgs, CheckArgs, DemoArgs, ExplainArgs, FileArg, KeyArgs, LsArgs, PlanArgs,
+    Reading, ShowArgs, VerbArgs, WatchArgs,
 };
 
 /// The console of Pitboss: bandit experiments, watched and steered from a terminal
@@ -54,6 +54,12 @@ never checks. Colour follows NO_COLOR and stops when the output is not a termina
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Start a private daemon with example experiments and simulated traffic, and watch it learn
+    ///
+    /// Starts pitbossd with a private database in a temporary directory, applies the example experiments with
+    /// windows of seconds, drives simulated services through the real data port and opens the console. Whatever
+    /// way it ends, everything it started is stopped and the directory is removed.
+    Demo(DemoArgs),
     /// List experiments
     Ls(LsArgs),
     /// Show one experiment: state, arms, allocation, guardrails, recent events
@@ -151,5 +157,14 @@ mod tests {
     fn the_socket_can_follow_the_command() {
         let cli = parse("pitboss ls --socket /tmp/x.sock").expect("a global flag");
         assert_eq!(cli.socket, Some(PathBuf::from("/tmp/x.sock")));
+    }
+
+    #[test]
+    fn a_headless_demo_says_for_how_long() {
+        assert!(parse("pitboss demo").is_ok());
+        assert!(parse("pitboss demo --headless").is_err());
+        assert!(parse("pitboss demo --headless --seconds 30").is_ok());
+        assert!(parse("pitboss demo --seconds 30").is_err());
+        assert!(parse("pitboss demo --rate 0").is_err());
     }
 }

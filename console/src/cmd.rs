@@ -12,10 +12,14 @@ mod explain;
 mod failure;
 mod file;
 mod format;
+#[cfg(test)]
+mod goldens;
 mod health;
 mod insights;
 mod plan;
 mod results;
+#[cfg(test)]
+mod samples;
 mod verb;
 pub mod watch;
 
@@ -50,6 +54,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         .unwrap_or_else(protocol::transport::default_socket);
     match cli.command {
         None => full_screen(),
+        Some(Command::Demo(args)) => crate::demo::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Completions { shell }) => completions::run(shell),
         Some(command) => one_thread()?.block_on(ask_daemon(&socket, command)),
@@ -77,7 +82,7 @@ async fn ask_daemon(socket: &Path, command: Command) -> Result<Exit, Failure> {
         Command::Explain(args) => return explain::run(&daemon, &args).await,
         Command::Audit(args) => (audit::run(&daemon, &args).await?, args.reading.json),
         Command::Health(args) => return health::run(&daemon, args).await,
-        Command::Check(_) | Command::Completions { .. } => {
+        Command::Demo(_) | Command::Check(_) | Command::Completions { .. } => {
             unreachable!("done without a daemon in `dispatch`")
         }
     };

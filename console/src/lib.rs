@@ -4,12 +4,13 @@
 //! wanted ([`effect`]), the [`runtime`] does it, and answers with the next message. [`view`] draws the model.
 //! `update` and `view` are pure: no clock, no IO; every test drives them with plain data.
 //!
-//! The twin is [`cli`] (what can be typed), [`cmd`] (one module a command) and [`output`] (the only place that
+//! The twin is [`cli`] (what can be typed), [`cmd`] (one module a command), [`demo`] and [`output`] (the only place that
 //! prints).
 
 pub mod cli;
 pub mod cmd;
 pub mod command;
+pub mod demo;
 pub mod effect;
 pub mod keymap;
 pub mod model;

@@ -182,3 +182,33 @@ pub struct AuditArgs {
     #[command(flatten)]
     pub reading: Reading,
 }
+/// `demo`
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Without a terminal: progress on standard error, one JSON object at the end
+    #[arg(long, requires = "seconds")]
+    pub headless: bool,
+    /// How long the traffic runs
+    #[arg(long, value_name = "SECONDS", requires = "headless", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: Option<u64>,
+    /// The simulated visitors are the same for the same seed
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many times the usual traffic (about 170 visitors a second), 0.05 to 20
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = rate)]
+    pub rate: f64,
+}
+
+/// Below a twentieth the example learns nothing in an hour; above 20 the simulation would be the bottleneck.
+const RATES: std::ops::RangeInclusive<f64> = 0.05..=20.0;
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not a number"))?;
+    if RATES.contains(&rate) {
+        return Ok(rate);
+    }
+    let (least, most) = (RATES.start(), RATES.end());
+    Err(format!("{rate} is not between {least} and {most}"))
+}

@@ -13,9 +13,9 @@ use crate::output::{self, Answer, Form, Role, Span, Text, plain, versioned};
 /// What `--json` prints: what was planned, and what came of it; `None` where nothing was to be done or the
 /// plan was refused.
 #[derive(Debug, Serialize)]
-struct Outcome<'a> {
-    plan: &'a PlanReply,
-    applied: Option<&'a Applied>,
+pub(super) struct Outcome<'a> {
+    pub plan: &'a PlanReply,
+    pub applied: Option<&'a Applied>,
 }
 
 pub(super) async fn run(daemon: &Daemon, args: &ApplyArgs) -> Result<Exit, Failure> {
@@ -94,7 +94,7 @@ fn outcome(text: Text, plan: &PlanReply, applied: Option<&Applied>) -> Answer {
     }
 }
 
-fn done_text(applied: &Applied) -> Text {
+pub(super) fn done_text(applied: &Applied) -> Text {
     let mut text = Text::new();
     let repeated = if applied.repeated {
         " (it had been carried out before the connection broke)"

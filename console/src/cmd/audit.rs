@@ -21,7 +21,7 @@ pub(super) async fn run(daemon: &Daemon, args: &AuditArgs) -> Result<Answer, Fai
     })
 }
 
-fn text(page: &AuditPage) -> Text {
+pub(super) fn text(page: &AuditPage) -> Text {
     use Align::{Left, Right};
     if page.entries.is_empty() {
         return Text::of("Nothing has been changed yet.");

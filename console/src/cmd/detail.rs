@@ -35,7 +35,7 @@ async fn ask(daemon: &Daemon, key: &str) -> Result<Detail, Failure> {
     Ok(daemon.client.detail(context, key.to_owned()).await??)
 }
 
-fn text(detail: &Detail) -> Text {
+pub(super) fn text(detail: &Detail) -> Text {
     let row = &detail.row;
     let mut text = heading(detail);
     text.blank();
@@ -170,11 +170,16 @@ pub(super) fn arms(arms: &[ArmRow]) -> Table {
             plain(count(arm.resolved)),
             plain(rate(arm.mean)),
             plain(format!("{} .. {:>6}", rate(arm.low), rate(arm.high))),
-            plain(probability(arm.p_best)),
-            plain(format!("{:.3} pp", arm.expected_loss * 100.0)),
+            plain(if_open(arm, probability(arm.p_best))),
+            plain(if_open(arm, format!("{:.3} pp", arm.expected_loss * 100.0))),
         ]);
     }
     table
+}
+
+/// A retired arm is no choice any more.
+fn if_open(arm: &ArmRow, figure: String) -> String {
+    if arm.retired { "-".to_owned() } else { figure }
 }
 
 fn arm_name(arm: &ArmRow) -> Span {

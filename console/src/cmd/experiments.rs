@@ -11,10 +11,10 @@ use crate::cli::LsArgs;
 use crate::output::{Align, Answer, Role, Span, Table, Text, plain, versioned};
 
 #[derive(Debug, Serialize)]
-struct List<'a> {
-    environment: &'a str,
-    revision: u64,
-    experiments: &'a [Row],
+pub(super) struct List<'a> {
+    pub environment: &'a str,
+    pub revision: u64,
+    pub experiments: &'a [Row],
 }
 
 pub(super) async fn list(daemon: &Daemon, args: &LsArgs) -> Result<Answer, Failure> {
@@ -38,7 +38,7 @@ fn wanted(row: &Row, args: &LsArgs) -> bool {
         && args.state.as_deref().is_none_or(|state| row.state == state)
 }
 
-fn text(list: &List<'_>, total: usize) -> Text {
+pub(super) fn text(list: &List<'_>, total: usize) -> Text {
     if total == 0 {
         return Text::of("No experiments yet: `pitboss plan experiments.example.toml` is a start.");
     }

@@ -21,14 +21,14 @@ pub(super) async fn run(daemon: &Daemon, args: &ExplainArgs) -> Result<Exit, Fai
 }
 
 /// A stored arm that cannot be recomputed breaks an invariant of the house.
-fn verdict(explanation: &Explanation) -> Exit {
+pub(super) fn verdict(explanation: &Explanation) -> Exit {
     match explanation.agrees {
         Some(false) => Exit::Breached,
         Some(true) | None => Exit::Done,
     }
 }
 
-fn text(explanation: &Explanation) -> Text {
+pub(super) fn text(explanation: &Explanation) -> Text {
     let mut text = Text::new();
     text.line([
         Span::new(Role::Strong, &explanation.experiment),

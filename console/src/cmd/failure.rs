@@ -7,6 +7,7 @@ use protocol::refusal::{Code, Problem, Refusal};
 use protocol::transport::ConnectError;
 use tarpc::client::RpcError;
 
+use crate::demo::DemoError;
 use crate::output::{Role, Span, Text, plain};
 
 /// The exit codes of every command; `pitboss --help` explains them.
@@ -70,6 +71,9 @@ pub enum Failure {
     /// Something that must hold does not.
     #[error("{0}")]
     Breached(String),
+    /// The demo's own machinery.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     /// The machine did not do its part: output, runtime, a child process.
     #[error("the system refused")]
     System(#[from] io::Error),
@@ -100,7 +104,7 @@ impl Failure {
             Self::Unreachable(_) | Self::Lost(_) => Exit::Unreachable,
             Self::Breached(_) => Exit::Breached,
             Self::System(source) if reader_is_gone(source) => Exit::Done,
-            Self::Unconfirmed(_) | Self::System(_) => Exit::Refused,
+            Self::Unconfirmed(_) | Self::Demo(_) | Self::System(_) => Exit::Refused,
         }
     }
 
@@ -150,8 +154,16 @@ fn advised(refusal: &Refusal) -> String {
 }
 
 fn error_text(message: &str) -> Text {
+    let mut lines = message.lines();
     let mut text = Text::new();
-    text.line([Span::new(Role::Bad, "error"), plain(": "), plain(message)]);
+    text.line([
+        Span::new(Role::Bad, "error"),
+        plain(": "),
+        plain(lines.next().unwrap_or_default()),
+    ]);
+    for line in lines {
+        text.line([plain("  "), plain(line)]);
+    }
     text
 }
 

@@ -15,14 +15,19 @@ pub(super) async fn run(daemon: &Daemon, reading: Reading) -> Result<Exit, Failu
         json: versioned(&health),
     };
     output::answer(&answer, Form::from_flag(reading.json))?;
-    Ok(if health.ok {
+    Ok(verdict(&health))
+}
+
+/// A part that is not well breaks what the others promise.
+pub(super) fn verdict(health: &Health) -> Exit {
+    if health.ok {
         Exit::Done
     } else {
         Exit::Breached
-    })
+    }
 }
 
-fn text(health: &Health) -> Text {
+pub(super) fn text(health: &Health) -> Text {
     let mut text = Text::new();
     text.line([
         well(health.ok),

@@ -16,7 +16,7 @@ pub(super) async fn run(daemon: &Daemon, key: &str) -> Result<Answer, Failure> {
     })
 }
 
-fn text(insights: &Insights) -> Text {
+pub(super) fn text(insights: &Insights) -> Text {
     let mut text = Text::new();
     text.line([
         Span::new(Role::Strong, &insights.experiment),

@@ -17,7 +17,7 @@ pub(super) async fn run(daemon: &Daemon, key: &str) -> Result<Answer, Failure> {
     })
 }
 
-fn text(results: &Results) -> Text {
+pub(super) fn text(results: &Results) -> Text {
     let mut text = Text::new();
     text.line([
         Span::new(Role::Strong, &results.experiment),
@@ -39,51 +39,47 @@ fn text(results: &Results) -> Text {
 
 fn counts(results: &Results) -> Text {
     let mut table = Table::new(&[("", Align::Left), ("", Align::Right), ("", Align::Left)]);
+    let mut row = |what: &str, number: u64, remark: &str| {
+        let remark = Span::new(Role::Dim, remark);
+        table.row([plain(what), plain(count(number)), remark]);
+    };
+    row("units assigned", results.assignments, "");
+    row("units exposed", results.exposures, "");
+    row("units resolved", results.rewards, "their window has closed");
+    row("units pending", results.pending, "their window is open");
+    row("policy versions", results.versions, "");
+    row("events", results.events, "in the ledger, each once");
+    for (event, number) in &results.events_by_name {
+        row(&format!("  {event}"), *number, "");
+    }
     for (what, number, remark) in [
-        ("units assigned", results.assignments, ""),
-        ("units exposed", results.exposures, ""),
-        ("units resolved", results.rewards, "their window has closed"),
-        ("units pending", results.pending, "their window is open"),
-        ("events", results.events, "in the ledger, each once"),
         (
-            "  repeated",
-            results.duplicates,
-            "same id, same body: one effect",
-        ),
-        (
-            "  conflicting",
-            results.conflicts,
-            "same id, other body: the first counts",
-        ),
-        (
-            "  late",
+            "late",
             results.late,
             "after the window: stored, not learned",
         ),
         (
-            "  unassigned",
+            "of strangers",
             results.unassigned,
-            "of units without an assignment: not learned",
+            "units without an assignment: stored, not learned",
         ),
         (
-            "  not folded",
+            "repeated",
+            results.duplicates,
+            "same id, same body: one effect",
+        ),
+        (
+            "conflicting",
+            results.conflicts,
+            "same id, other body: the first counts",
+        ),
+        (
+            "not folded",
             results.unfolded,
             "received, counted in a moment",
         ),
-        ("policy versions", results.versions, ""),
     ] {
-        table.row([
-            plain(what),
-            plain(count(number)),
-            Span::new(Role::Dim, remark),
-        ]);
-    }
-    for (event, number) in &results.events_by_name {
-        table.row([
-            plain(format!("  {event}")),
-            plain(count(*number)),
-            plain(""),
-        ]);
+        row(&format!("  {what}"), number, remark);
     }
     table.text()
 }

@@ -2,7 +2,7 @@
 
 mod condition;
 mod feed;
-mod line;
+pub(super) mod line;
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@ use crate::output::{Span, Text, plain};
 const KEY_WIDTH: usize = 20;
 
 /// What the line says besides the time and the counts, which always differ: two equal ones are one line.
-pub(super) fn of(row: &Row) -> String {
+pub(in super::super) fn of(row: &Row) -> String {
     let leader = leader(row).map_or_else(
         || "nothing learned yet".to_owned(),
         |arm| {
@@ -27,7 +27,7 @@ pub(super) fn of(row: &Row) -> String {
     format!("v{:<4} {leader}{breach}", row.version)
 }
 
-pub(super) fn text(now: DateTime<Utc>, row: &Row, line: &str) -> Text {
+pub(in super::super) fn text(now: DateTime<Utc>, row: &Row, line: &str) -> Text {
     let mut text = Text::new();
     let pad = " ".repeat("rolled_back".len().saturating_sub(row.state.len()));
     let spans: [Span; 5] = [

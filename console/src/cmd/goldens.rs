@@ -1,0 +1,100 @@
+//! What every command prints for the samples: text without colour, and JSON, whose fields must stay.
+
+use serde::Serialize;
+
+use super::samples;
+use super::{apply, audit, detail, experiments, explain, health, insights, plan, results, watch};
+use crate::output::{Text, versioned};
+
+/// Text and JSON side by side.
+fn golden<T: Serialize>(name: &str, text: &Text, json: &T) {
+    let shown = format!("{}---\n{:#}\n", text.render(false), versioned(json));
+    insta::assert_snapshot!(name, shown);
+}
+
+#[test]
+fn every_answer_reads_well_and_keeps_its_fields() {
+    let rows = [samples::row(), samples::young_row()];
+    let list = experiments::List {
+        environment: "prod",
+        revision: 18_422,
+        experiments: &rows,
+    };
+    golden("ls", &experiments::text(&list, 41), &list);
+    let answer = samples::detail();
+    golden("show", &detail::text(&answer), &answer);
+    let answer = samples::results();
+    golden("results", &results::text(&answer), &answer);
+    let answer = samples::insights();
+    golden("insights", &insights::text(&answer), &answer);
+    let answer = samples::explanation(Some(true));
+    golden("explain", &explain::text(&answer), &answer);
+    let answer = samples::audit();
+    golden("audit", &audit::text(&answer), &answer);
+    let answer = samples::health(true);
+    golden("health", &health::text(&answer), &answer);
+    let answer = samples::plan();
+    golden("plan", &plan::text("experiments.toml", &answer), &answer);
+    let applied = samples::applied();
+    let outcome = apply::Outcome {
+        plan: &answer,
+        applied: Some(&applied),
+    };
+    golden("apply", &apply::done_text(&applied), &outcome);
+}
+
+#[test]
+fn nothing_yet_says_what_to_type_first() {
+    let list = experiments::List {
+        environment: "prod",
+        revision: 0,
+        experiments: &[],
+    };
+    let text = experiments::text(&list, 0).render(false);
+    assert!(
+        text.contains("pitboss plan experiments.example.toml"),
+        "{text}"
+    );
+    let text = experiments::text(&list, 41).render(false);
+    assert_eq!(text, "0 of 41 experiments in prod, revision 0\n");
+}
+
+#[test]
+fn what_must_hold_and_does_not_is_a_breach() {
+    use super::Exit::{Breached, Done};
+    for (agrees, exit) in [(None, Done), (Some(true), Done), (Some(false), Breached)] {
+        assert_eq!(explain::verdict(&samples::explanation(agrees)), exit);
+    }
+    for (ok, exit) in [(true, Done), (false, Breached)] {
+        assert_eq!(health::verdict(&samples::health(ok)), exit);
+    }
+}
+
+#[test]
+fn a_refused_plan_says_why_and_is_no_success() {
+    let refused = protocol::plans::PlanReply {
+        refused: vec!["pricing: the reward is settled once started; create a new key".into()],
+        ..samples::plan()
+    };
+    let text = plan::text("a.toml", &refused).render(false);
+    assert!(
+        text.contains("It cannot be applied:\n  - pricing: the reward"),
+        "{text}"
+    );
+    assert_eq!(plan::verdict(&refused), super::Exit::Refused);
+}
+
+#[test]
+fn a_watch_says_only_what_changed() {
+    let row = samples::row();
+    let mut busier = row.clone();
+    busier.assigned += 500;
+    assert_eq!(watch::line::of(&row), watch::line::of(&busier));
+    let mut moved = row.clone();
+    moved.arms[1].share = 0.95;
+    assert_ne!(watch::line::of(&row), watch::line::of(&moved));
+    assert_eq!(
+        watch::line::text(samples::now(), &row, &watch::line::of(&row)).render(false),
+        "12:04:31Z  checkout_button       running      v37   blue 94.2%, P(best) 0.994\n"
+    );
+}

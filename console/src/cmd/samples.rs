@@ -1,0 +1,331 @@
+//! Answers of a daemon, for the golden tests of every command's text and JSON.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use protocol::control::{AuditEntry, AuditPage, Health, PartHealth};
+use protocol::experiments::{
+    AllocationPoint, ArmInsight, ArmRow, Detail, ExplainStep, Explanation, GuardrailRow, Insights,
+    LaneResults, Results, Row, StoredAssignment, TimelineEntry,
+};
+use protocol::plans::{Applied, Change, ChangeKind, Effect, FieldChange, PlanReply};
+use uuid::Uuid;
+
+/// 2026-02-01 12:04:31Z
+pub(super) fn now() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_769_947_471)
+}
+
+fn ago(seconds: i64) -> DateTime<Utc> {
+    now() - TimeDelta::seconds(seconds)
+}
+
+fn arm(name: &str, share: f64, alpha: f64, beta: f64, p_best: f64) -> ArmRow {
+    let mean = alpha / (alpha + beta);
+    ArmRow {
+        name: name.into(),
+        control: false,
+        retired: false,
+        share,
+        alpha,
+        beta,
+        assigned: 10_500,
+        exposed: 10_400,
+        resolved: (alpha + beta) as u64 - 2,
+        reward_sum: alpha - 1.0,
+        p_best,
+        expected_loss: (1.0 - p_best) / 100.0,
+        mean,
+        low: mean - 0.005,
+        high: mean + 0.005,
+    }
+}
+
+fn arms() -> Vec<ArmRow> {
+    vec![
+        ArmRow {
+            control: true,
+            ..arm("green", 0.058, 812.0, 9188.0, 0.006)
+        },
+        arm("blue", 0.942, 1_030.0, 9_870.0, 0.994),
+        ArmRow {
+            retired: true,
+            ..arm("grey", 0.0, 40.0, 900.0, 0.0)
+        },
+    ]
+}
+
+pub(super) fn row() -> Row {
+    Row {
+        key: "checkout_button".into(),
+        name: Some("Colour of the checkout button".into()),
+        owner: Some("payments".into()),
+        state: "running".into(),
+        since: Some(ago(525_600)),
+        state_by: "ana (uid 1000)".into(),
+        state_why: "launch".into(),
+        policy: "thompson".into(),
+        revision: 12,
+        traffic: 1.0,
+        holdback: 0.05,
+        floor: 0.01,
+        reward: "purchase within 1d, revoked by refund".into(),
+        decisions_per_sec: 41.23,
+        assigned: 1_482_390,
+        version: 37,
+        published_at: Some(ago(8)),
+        burn_in: None,
+        arms: arms(),
+        guardrails: vec![GuardrailRow {
+            name: "checkout errors".into(),
+            limit: "checkout_error < 1%".into(),
+            action: "rollback".into(),
+            status: "not_active".into(),
+        }],
+        not_active: vec![
+            "guardrail \"checkout errors\": the guardrail engine does not run yet".into(),
+        ],
+        holds: vec![],
+    }
+}
+
+pub(super) fn young_row() -> Row {
+    let untouched = |name: &str| ArmRow {
+        assigned: 0,
+        exposed: 0,
+        resolved: 0,
+        ..arm(name, 0.5, 1.0, 1.0, 0.5)
+    };
+    Row {
+        key: "pricing".into(),
+        name: None,
+        state: "paused".into(),
+        since: Some(ago(70)),
+        state_why: "the price list changes".into(),
+        version: 1,
+        decisions_per_sec: 0.0,
+        assigned: 0,
+        burn_in: Some("burn-in: 0 of 100 rewards on list_price".into()),
+        arms: vec![untouched("list_price"), untouched("discount")],
+        guardrails: vec![],
+        not_active: vec![],
+        holds: vec!["paused by ana: the price list changes".into()],
+        ..row()
+    }
+}
+
+pub(super) fn detail() -> Detail {
+    Detail {
+        now: now(),
+        row: row(),
+        allocation: vec![AllocationPoint {
+            at: ago(8),
+            version: 37,
+            shares: vec![0.058, 0.942, 0.0],
+        }],
+        events: vec![
+            TimelineEntry {
+                at: ago(8),
+                kind: "policy".into(),
+                text: "version 37: blue 91% -> 94%".into(),
+            },
+            TimelineEntry {
+                at: ago(525_600),
+                kind: "state".into(),
+                text: "started by ana: launch".into(),
+            },
+        ],
+        spec_toml: "[[experiment]]\nkey = \"checkout_button\"\n".into(),
+    }
+}
+
+pub(super) fn results() -> Results {
+    Results {
+        experiment: "checkout_button".into(),
+        state: "running".into(),
+        as_of: now(),
+        assignments: 21_000,
+        exposures: 20_800,
+        events: 2_204,
+        events_by_name: vec![("purchase".into(), 2_090), ("refund".into(), 114)],
+        duplicates: 3,
+        conflicts: 0,
+        late: 12,
+        unassigned: 1,
+        rewards: 20_000,
+        pending: 800,
+        unfolded: 7,
+        versions: 37,
+        lanes: vec![LaneResults {
+            lane: "main".into(),
+            policy: "thompson".into(),
+            version: 37,
+            arms: arms(),
+        }],
+    }
+}
+
+pub(super) fn insights() -> Insights {
+    let reading = |arm: &str, p_best: f64, p_beats_control| ArmInsight {
+        arm: arm.into(),
+        samples: 10_898,
+        rate: 0.0945,
+        low: 0.089,
+        high: 0.1002,
+        p_best,
+        p_beats_control,
+        expected_loss: 0.0001,
+        recommendation: "leads".into(),
+    };
+    Insights {
+        experiment: "checkout_button".into(),
+        as_of: now(),
+        summary: "blue leads: 9.45% against 8.12%, P(best) 0.994".into(),
+        arms: vec![
+            reading("blue", 0.994, Some(0.994)),
+            reading("green", 0.006, None),
+        ],
+        caveats: vec!["the holdback lane is not part of these figures".into()],
+    }
+}
+
+pub(super) fn explanation(agrees: Option<bool>) -> Explanation {
+    Explanation {
+        experiment: "checkout_button".into(),
+        unit_key: "9f0c2e7a5d1b4c38a6e0f1d2c3b4a596".into(),
+        stored: agrees.map(|_| StoredAssignment {
+            lane: "main".into(),
+            arm: "blue".into(),
+            version: 36,
+            propensity: 0.91,
+            at: ago(90),
+            exposed_at: Some(ago(90)),
+            reward: None,
+        }),
+        recomputed_arm: Some("blue".into()),
+        agrees,
+        steps: vec![
+            ExplainStep {
+                step: "traffic".into(),
+                detail: "bucket 0.412 < 1".into(),
+                outcome: "in".into(),
+            },
+            ExplainStep {
+                step: "arm".into(),
+                detail: "bucket 0.271 of blue 0.910, green 0.090".into(),
+                outcome: "blue".into(),
+            },
+        ],
+    }
+}
+
+pub(super) fn audit() -> AuditPage {
+    AuditPage {
+        entries: vec![AuditEntry {
+            seq: 57,
+            at: ago(60),
+            actor: "ana (uid 1000)".into(),
+            via: "cli".into(),
+            action: "pause".into(),
+            target: "pricing".into(),
+            result: "ok".into(),
+            revision: 12,
+            reason: "the price list changes".into(),
+            request_id: Uuid::nil(),
+            body: "{}".into(),
+        }],
+        next: Some(57),
+    }
+}
+
+pub(super) fn health(ok: bool) -> Health {
+    let part = |name: &str, ok, detail: &str| PartHealth {
+        name: name.into(),
+        ok,
+        detail: detail.into(),
+        last_run: Some(ago(1)),
+    };
+    Health {
+        ok,
+        build: "pitbossd 0.1.0".into(),
+        now: now(),
+        started_at: ago(7_300),
+        parts: vec![
+            part("database", ok, "3 of 16 connections in use"),
+            part("fold", true, "214 events in 8 ms"),
+        ],
+    }
+}
+
+/// The plan of CONSOLE.md's screen: a change with a warning, an addition, a stop.
+pub(super) fn plan() -> PlanReply {
+    let field = |path: &str, from: &str, to: &str| FieldChange {
+        path: path.into(),
+        from: from.into(),
+        to: to.into(),
+    };
+    let effect = |warning, text: &str| Effect {
+        warning,
+        text: text.into(),
+    };
+    let change = |key: &str, kind, fields, effects| Change {
+        key: key.into(),
+        kind,
+        fields,
+        effects,
+        not_active: vec![],
+        holds: vec![],
+    };
+    PlanReply {
+        base_revision: 18_422,
+        changes: vec![
+            change(
+                "checkout_button",
+                ChangeKind::Change,
+                vec![
+                    field("policy.floor", "0.02", "0.05"),
+                    field("guardrail.p95_latency", "< 300ms", "< 250ms"),
+                ],
+                vec![
+                    effect(false, "green keeps 0.90 of traffic (now 0.96)"),
+                    effect(
+                        true,
+                        "286 ms now, would breach at once and pause the experiment",
+                    ),
+                ],
+            ),
+            change(
+                "promo_banner",
+                ChangeKind::Stop,
+                vec![field("state", "running", "stopped")],
+                vec![effect(
+                    true,
+                    "12,410 decisions a day: callers get control \"off\"",
+                )],
+            ),
+            Change {
+                not_active: vec!["decision: the decision engine does not run yet".into()],
+                holds: vec!["rolled back by ana: kept".into()],
+                ..change(
+                    "search_ranker",
+                    ChangeKind::Add,
+                    vec![
+                        field("policy", "(none)", "thompson"),
+                        field("arms", "(none)", "3"),
+                    ],
+                    vec![],
+                )
+            },
+        ],
+        unchanged: vec!["pricing".into(), "payment_methods".into()],
+        not_declared: vec!["old_test".into()],
+        refused: vec![],
+    }
+}
+
+pub(super) fn applied() -> Applied {
+    Applied {
+        revision: 18_423,
+        changed: vec!["checkout_button".into()],
+        outcome: "1 added, 1 changed, 1 stopped".into(),
+        repeated: false,
+    }
+}

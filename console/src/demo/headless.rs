@@ -1,0 +1,126 @@
+//! The demo without a terminal: progress on standard error, one JSON object at the end.
+
+use std::time::Duration;
+
+use protocol::experiments::{Results, Row};
+use tokio::time::Instant;
+
+use super::installation::Installation;
+use super::say;
+use super::service::Service;
+use super::summary::{Ending, Summary};
+use super::traffic::Traffic;
+use crate::cmd::{Daemon, Exit, Failure};
+use crate::output::{self, versioned};
+
+/// How often the allocation is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// One line of progress a look-up of so many.
+const LOOKS_A_LINE: u32 = 5;
+
+/// The fold runs every second and takes thousands of events a round; what is left after a minute is stuck.
+const FOLDED_WITHIN: Duration = Duration::from_mins(1);
+
+/// The allocation at which the issue calls the good arm found.
+const FOUND: f64 = 0.8;
+
+pub(super) async fn run(
+    installation: Installation,
+    daemon: &Daemon,
+    traffic: Traffic,
+    seed: u64,
+    seconds: u64,
+) -> Result<Exit, Failure> {
+    let found_after = look_on(daemon, &traffic, seconds).await?;
+    let counts = traffic.finish().await;
+    say("the traffic has stopped; waiting until every event is folded");
+    let results = folded(daemon).await?;
+    let (_, rows) = daemon.rows().await?;
+    say("recomputing every posterior from the ledgers");
+    let verified = installation.verify().await?;
+    let summary = Summary::new(Ending {
+        seed,
+        seconds,
+        found_after,
+        counts,
+        rows,
+        results,
+        verified,
+    });
+    installation.close()?;
+    output::raw(&format!("{:#}\n", versioned(&summary)))?;
+    if summary.ok {
+        return Ok(Exit::Done);
+    }
+    Err(Failure::Breached(summary.complaint()))
+}
+
+/// Report until the time is over; when the checkout's good arm was found, in seconds.
+async fn look_on(daemon: &Daemon, traffic: &Traffic, seconds: u64) -> Result<Option<f64>, Failure> {
+    let start = Instant::now();
+    let end = start + Duration::from_secs(seconds);
+    let mut found_after = None;
+    let mut looks = 0;
+    while Instant::now() < end {
+        tokio::time::sleep_until(end.min(Instant::now() + LOOK_EVERY)).await;
+        looks += 1;
+        let (_, rows) = daemon.rows().await?;
+        let elapsed = start.elapsed().as_secs_f64();
+        if found_after.is_none() && is_found(&rows) {
+            found_after = Some(elapsed);
+        }
+        if looks % LOOKS_A_LINE == 0 {
+            let counts = traffic.counts();
+            say(&format!(
+                "{elapsed:3.0}s  {} visits, {} events; {}",
+                counts.visits,
+                counts.acknowledged,
+                leaders(&rows)
+            ));
+        }
+    }
+    Ok(found_after)
+}
+
+/// Whether the arm that is truly better has most of the checkout's new units.
+fn is_found(rows: &[Row]) -> bool {
+    let checkout = rows
+        .iter()
+        .filter(|row| row.key == Service::Checkout.key())
+        .flat_map(|row| &row.arms);
+    checkout
+        .into_iter()
+        .any(|arm| !arm.control && arm.share >= FOUND)
+}
+
+/// `checkout_button: blue 87%, pricing: ...`
+fn leaders(rows: &[Row]) -> String {
+    let leader = |row: &Row| {
+        let by_share = row.arms.iter().max_by(|a, b| a.share.total_cmp(&b.share));
+        let arm = by_share?;
+        let share = arm.share * 100.0;
+        Some(format!("{}: {} {share:.0}%", row.key, arm.name))
+    };
+    rows.iter()
+        .filter_map(leader)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The results of every experiment once nothing waits to be folded; as they are when that takes too long.
+async fn folded(daemon: &Daemon) -> Result<Vec<Results>, Failure> {
+    let end = Instant::now() + FOLDED_WITHIN;
+    loop {
+        let mut all = Vec::new();
+        for service in Service::ALL {
+            let context = Daemon::patience();
+            let key = service.key().to_owned();
+            all.push(daemon.client.results(context, key).await??);
+        }
+        if all.iter().all(|results| results.unfolded == 0) || Instant::now() > end {
+            return Ok(all);
+        }
+        tokio::time::sleep(LOOK_EVERY / 4).await;
+    }
+}
