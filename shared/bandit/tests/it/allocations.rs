@@ -4,6 +4,8 @@ use bandit::allocation::{project, with_floor};
 use bandit::experiment::Share;
 use proptest::prelude::*;
 
+use crate::common::same_cases;
+
 fn weights() -> impl Strategy<Value = Vec<f64>> {
     let any_scale = prop_oneof![
         Just(0.0),
@@ -24,6 +26,8 @@ fn limits(arms: usize, floor: f64, cap: f64) -> (Share, Share) {
 const ROUNDING: f64 = 1e-13;
 
 proptest! {
+    #![proptest_config(same_cases())]
+
     #[test]
     fn sums_to_one_and_keeps_floor_and_cap(
         weights in weights(), floor in 0.0..=1.0_f64, cap in 0.0..=1.0_f64,

@@ -5,6 +5,16 @@ use bandit::assign::{Serving, ServingLane, UnitKey};
 use bandit::experiment::{Arm, ArmId, LaneId, RunState, Share, Version};
 use bandit::targeting::Targeting;
 use chrono::DateTime;
+use proptest::test_runner::{Config, RngSeed};
+
+/// The same random cases in every run, so that a failure is a change and never a chance.
+pub(crate) fn same_cases() -> Config {
+    Config {
+        rng_seed: RngSeed::Fixed(2026),
+        failure_persistence: None,
+        ..Config::default()
+    }
+}
 
 /// A running experiment over all traffic with one lane; arm 0 is the control.
 pub(crate) fn serving(allocation: &[f64]) -> Serving {

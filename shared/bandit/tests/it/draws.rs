@@ -1,6 +1,6 @@
 //! The draws are uniform, independent of each other, and stay put when traffic rises.
 
-use crate::common::{serving, serving_with, share, unit};
+use crate::common::{same_cases, serving, serving_with, share, unit};
 use bandit::assign::{Drawn, Serving, draw};
 use bandit::experiment::{ArmId, LaneId};
 use proptest::prelude::*;
@@ -158,6 +158,8 @@ fn other_salts_draw_independently() {
 }
 
 proptest! {
+    #![proptest_config(same_cases())]
+
     #[test]
     fn raising_traffic_moves_nobody_out_or_to_another_arm(
         number in 0_usize..1_000_000,

@@ -8,7 +8,7 @@ use bandit::probability::best_arm;
 use bandit::spec::model::{BetaPrior, BurnIn, PolicyKind, PolicySpec};
 use proptest::prelude::*;
 
-use crate::common::share;
+use crate::common::{same_cases, share};
 
 fn policy(kind: PolicyKind) -> PolicySpec {
     PolicySpec {
@@ -188,6 +188,8 @@ fn publishes_big_moves_at_once_and_small_ones_at_last() {
 }
 
 proptest! {
+    #![proptest_config(same_cases())]
+
     #[test]
     fn every_arm_of_a_learning_lane_keeps_its_floor(
         counts in prop::collection::vec((0..500_u64, 0..5_000_u64), 2..=12),

@@ -7,6 +7,8 @@ use bandit::spec::model::{Aggregate, Credit, Direction, OutcomeSpec, RewardSpec,
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
+use crate::common::same_cases;
+
 const MINUTE: i64 = 60;
 
 fn exposed_at() -> DateTime<Utc> {
@@ -275,6 +277,8 @@ fn any_spec() -> impl Strategy<Value = RewardSpec> {
 }
 
 proptest! {
+    #![proptest_config(same_cases())]
+
     #[test]
     fn the_order_of_arrival_changes_nothing(
         spec in any_spec(),
