@@ -13,9 +13,9 @@ pub struct Meters {
     /// Control, unrecorded.
     pub fallback: Counter,
     /// Events taken.
-    pub accepted: Counter,
-    /// Events refused.
-    pub rejected: Counter,
+    accepted: Counter,
+    /// Events that could not be taken.
+    rejected: Counter,
 }
 
 impl std::fmt::Debug for Meters {
@@ -39,5 +39,13 @@ impl Meters {
             accepted: events("accepted"),
             rejected: events("rejected"),
         }
+    }
+
+    /// Events that were taken, or that could not be.
+    pub fn events(&self, accepted: bool) -> &Counter {
+        if accepted {
+            return &self.accepted;
+        }
+        &self.rejected
     }
 }

@@ -42,7 +42,7 @@ pub enum LandedKind {
 }
 
 /// Lands all `rows`. Landing a row twice is harmless: the ledger takes each id once.
-pub async fn land(connection: &mut PgConnection, rows: &[Landed]) -> Result<(), StoreError> {
+pub async fn land(connection: &mut PgConnection, rows: &[&Landed]) -> Result<(), StoreError> {
     let columns = Columns::of(rows);
     sqlx::query(
         "insert into experiment_landing
@@ -78,7 +78,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(rows: &'a [Landed]) -> Self {
+    fn of(rows: &[&'a Landed]) -> Self {
         Self {
             experiments: rows.iter().map(|row| row.experiment.0).collect(),
             ids: rows.iter().map(|row| row.event_id).collect(),

@@ -1,0 +1,190 @@
+//! Assign: the walk of one unit from its key to its arm.
+
+use std::time::Duration;
+
+use bandit::assign::{Decision, Reason, Stored, UnitKey, decide, honour};
+use bandit::experiment::{ArmId, RunState};
+use bandit::spec::model::Attributes;
+
+use super::draws::Wanted;
+use super::{Ingest, NotDone};
+use crate::clock::Stopwatch;
+use crate::sticky::Recorded;
+use crate::store::assignments::Draw;
+use crate::world::Live;
+
+/// 1 s: callers wait for an assign before they can answer their own user, so control now is worth more than
+/// the drawn arm later (DESIGN section 9). What was handed in is written all the same.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// What a unit gets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Assigned {
+    /// The arm to serve.
+    pub arm: ArmId,
+    /// Why.
+    pub reason: Reason,
+    /// The record behind the arm; `None` where the arm is not the unit's own draw.
+    pub recorded: Option<Recorded>,
+    /// Whether it was recorded by this call.
+    pub new: bool,
+}
+
+impl Ingest {
+    /// Gives the unit its arm: the recorded one, or a new draw that is in the database before this returns.
+    /// With `expose`, the unit's attribution window starts now, unless it has started before.
+    pub async fn assign(
+        &self,
+        live: &Live,
+        unit: UnitKey,
+        attributes: &Attributes,
+        expose: bool,
+    ) -> Result<Assigned, NotDone> {
+        let started = Stopwatch::start();
+        let assigned = self.decide(live, unit, attributes, expose).await?;
+        self.durations.record(started.elapsed().as_secs_f64());
+        let meter = match (assigned.new, assigned.recorded) {
+            (true, _) => &live.meters.policy,
+            (false, Some(_)) => &live.meters.sticky,
+            (false, None) => &live.meters.fallback,
+        };
+        meter.increment(1);
+        Ok(assigned)
+    }
+
+    async fn decide(
+        &self,
+        live: &Live,
+        unit: UnitKey,
+        attributes: &Attributes,
+        expose: bool,
+    ) -> Result<Assigned, NotDone> {
+        let serving = &live.serving;
+        if !keeps_assignments(&serving.state) {
+            return Ok(unrecorded(live, decide(serving, &unit, attributes)));
+        }
+        if let Some(recorded) = self.sticky.get(live.id, unit) {
+            return self.keep(live, unit, recorded, expose).await;
+        }
+        match decide(serving, &unit, attributes) {
+            Decision::Draw {
+                lane,
+                arm,
+                version,
+                propensity,
+            } => {
+                let stored = Stored { lane, arm, version };
+                self.record(live, unit, stored, propensity, expose).await
+            }
+            // The unit may have a record from before the pause, the lower traffic or the other attributes.
+            otherwise => match within(self.lookups.submit((live.id, unit))).await {
+                Ok(Some(recorded)) => self.keep(live, unit, recorded, expose).await,
+                Ok(None) => Ok(unrecorded(live, otherwise)),
+                Err(NotDone::Away) => Ok(outage(live)),
+                Err(full) => Err(full),
+            },
+        }
+    }
+
+    /// Records a draw, or learns what was recorded before.
+    async fn record(
+        &self,
+        live: &Live,
+        unit: UnitKey,
+        stored: Stored,
+        propensity: f64,
+        expose: bool,
+    ) -> Result<Assigned, NotDone> {
+        let draw = Draw {
+            place: (live.id, unit),
+            stored,
+            expose,
+            at: self.clock.now(),
+        };
+        let settled = match within(self.draws.submit(Wanted { draw, propensity })).await {
+            Ok(settled) => settled,
+            Err(NotDone::Away) => return Ok(outage(live)),
+            Err(full) => return Err(full),
+        };
+        if !settled.new {
+            return self.keep(live, unit, settled.recorded, expose).await;
+        }
+        Ok(Assigned {
+            arm: settled.recorded.stored.arm,
+            reason: Reason::Assigned,
+            recorded: Some(settled.recorded),
+            new: true,
+        })
+    }
+
+    /// Honours a record, and exposes the unit if it is to be and was not.
+    async fn keep(
+        &self,
+        live: &Live,
+        unit: UnitKey,
+        recorded: Recorded,
+        expose: bool,
+    ) -> Result<Assigned, NotDone> {
+        let honoured = honour(&live.serving, recorded.stored);
+        if honoured.reason != Reason::Sticky {
+            return Ok(Assigned {
+                arm: honoured.arm,
+                reason: honoured.reason,
+                recorded: None,
+                new: false,
+            });
+        }
+        let mut reason = Reason::Sticky;
+        if expose && !recorded.exposed {
+            match within(self.land_exposure(live, unit, recorded)).await {
+                Ok(()) => {}
+                Err(NotDone::Away) => reason = Reason::Stale,
+                Err(full) => return Err(full),
+            }
+        }
+        Ok(Assigned {
+            arm: honoured.arm,
+            reason,
+            recorded: Some(recorded),
+            new: false,
+        })
+    }
+}
+
+async fn within<T>(answer: impl Future<Output = Result<T, NotDone>>) -> Result<T, NotDone> {
+    tokio::time::timeout(WAIT, answer)
+        .await
+        .unwrap_or(Err(NotDone::Away))
+}
+
+/// Whether recorded units get their own arm; in every other state one answer fits all, without a look at the
+/// database.
+pub(super) fn keeps_assignments(state: &RunState) -> bool {
+    matches!(state, RunState::Running { .. } | RunState::Paused { .. })
+}
+
+/// A decision that leaves no trace.
+fn unrecorded(live: &Live, decision: Decision) -> Assigned {
+    let (arm, reason) = match decision {
+        Decision::Shipped { arm } => (arm, Reason::Shipped),
+        Decision::Control { reason } => (live.serving.control().id, reason),
+        Decision::Draw { .. } => (live.serving.control().id, Reason::NotRunning),
+    };
+    Assigned {
+        arm,
+        reason,
+        recorded: None,
+        new: false,
+    }
+}
+
+/// The database is away: control, not recorded. Nothing is remembered, so the unit is decided afresh as
+/// soon as the database is back.
+fn outage(live: &Live) -> Assigned {
+    unrecorded(
+        live,
+        Decision::Control {
+            reason: Reason::Outage,
+        },
+    )
+}

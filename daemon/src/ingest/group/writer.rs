@@ -1,0 +1,118 @@
+//! One writer of a group: takes what has gathered, writes it, answers everyone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
+use tokio::sync::mpsc;
+
+use super::{Flush, NotDone, Queued};
+use crate::store::{Store, StoreError};
+
+/// 5 s: a statement of 2,000 rows takes 30 ms; a connection that is silent for longer is dead.
+const FLUSH_LIMIT: Duration = Duration::from_secs(5);
+
+/// Tries of one batch: the second takes a new connection (the first may have died with a restarted server),
+/// the third is for a batch that met a deadlock with another daemon on its second.
+const TRIES: u32 = 3;
+
+pub(super) struct Writer<F: Flush> {
+    flush: Arc<F>,
+    store: Store,
+    /// Kept between batches: the pool would test it with a round trip before each.
+    connection: Option<PoolConnection<Postgres>>,
+    batch_rows: usize,
+}
+
+impl<F: Flush> Writer<F> {
+    pub(super) fn new(flush: Arc<F>, store: Store, batch_rows: usize) -> Self {
+        Self {
+            flush,
+            store,
+            connection: None,
+            batch_rows,
+        }
+    }
+
+    /// Writes until every sender is gone and the queue is empty.
+    pub(super) async fn run(mut self, mut incoming: mpsc::UnboundedReceiver<Queued<F>>) {
+        let sizes = metrics::histogram!("pitboss_group_commit_rows", "group" => F::NAME);
+        while let Some(first) = incoming.recv().await {
+            let mut rows = F::rows(&first.item);
+            let mut batch = vec![first];
+            while rows < self.batch_rows
+                && let Ok(next) = incoming.try_recv()
+            {
+                rows += F::rows(&next.item);
+                batch.push(next);
+            }
+            sizes.record(rows as f64);
+            self.settle(batch).await;
+        }
+    }
+
+    async fn settle(&mut self, batch: Vec<Queued<F>>) {
+        let (items, callers): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|queued| (queued.item, queued.waiting))
+            .unzip();
+        let results = self.write_all(&items).await;
+        for (caller, result) in callers.into_iter().zip(results) {
+            // A caller that has hung up does not need to know.
+            let _ = caller.answer.send(result);
+        }
+    }
+
+    /// Writes `items`. If the database refuses them as such, each half on its own, so that one caller's
+    /// poison fails nobody else.
+    async fn write_all(&mut self, items: &[F::Item]) -> Vec<Result<F::Answer, NotDone>> {
+        let mut results = Vec::with_capacity(items.len());
+        let mut parts = vec![items];
+        while let Some(part) = parts.pop() {
+            match self.write(part).await {
+                Ok(answers) => results.extend(answers.into_iter().map(Ok)),
+                Err(StoreError::Failed(_)) if part.len() > 1 => {
+                    let (left, right) = part.split_at(part.len() / 2);
+                    parts.extend([right, left]);
+                }
+                Err(error) => {
+                    report::<F>(part.len(), &error);
+                    results.extend(part.iter().map(|_| Err(NotDone::Away)));
+                }
+            }
+        }
+        results
+    }
+
+    async fn write(&mut self, items: &[F::Item]) -> Result<Vec<F::Answer>, StoreError> {
+        for _ in 1..TRIES {
+            match self.try_write(items).await {
+                Err(StoreError::Away(_)) => self.connection = None,
+                Err(StoreError::Contended(_)) => {}
+                done_or_hopeless => return done_or_hopeless,
+            }
+        }
+        self.try_write(items).await
+    }
+
+    async fn try_write(&mut self, items: &[F::Item]) -> Result<Vec<F::Answer>, StoreError> {
+        // Taken out for the time of the statement: one that is cut off half-way must not be used again.
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.store.pool.acquire().await?,
+        };
+        let flushed = self.flush.flush(&mut connection, items);
+        if let Ok(result) = tokio::time::timeout(FLUSH_LIMIT, flushed).await {
+            self.connection = Some(connection);
+            return result;
+        }
+        drop(connection.detach());
+        Err(StoreError::Away(sqlx::Error::PoolTimedOut))
+    }
+}
+
+fn report<F: Flush>(items: usize, error: &StoreError) {
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(group = F::NAME, items, %error, source, "batch not written");
+}

@@ -1,0 +1,36 @@
+//! The group commit of events and exposures into the landing table.
+
+use sqlx::PgConnection;
+
+use super::group::Flush;
+use crate::store::StoreError;
+use crate::store::landing::{self, Landed};
+
+/// Lands what one request brought, as a whole.
+pub(super) struct Landing;
+
+impl Flush for Landing {
+    type Item = Vec<Landed>;
+    type Answer = ();
+    const NAME: &'static str = "landing";
+
+    fn rows(rows: &Vec<Landed>) -> usize {
+        rows.len()
+    }
+
+    /// Landing has no conflicts: any writer will do, and the last byte of an event id is as good as a die.
+    fn stream(rows: &Vec<Landed>) -> usize {
+        rows.first()
+            .map_or(0, |row| usize::from(row.event_id.as_bytes()[15]))
+    }
+
+    async fn flush(
+        &self,
+        connection: &mut PgConnection,
+        requests: &[Vec<Landed>],
+    ) -> Result<Vec<()>, StoreError> {
+        let rows: Vec<&Landed> = requests.iter().flatten().collect();
+        landing::land(connection, &rows).await?;
+        Ok(vec![(); requests.len()])
+    }
+}

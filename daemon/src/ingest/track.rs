@@ -1,0 +1,200 @@
+//! Track: events and exposures on their way to the landing table.
+
+use std::time::Duration;
+
+use bandit::assign::{Reason, UnitKey, honour};
+use bandit::reward::event_time;
+use chrono::{DateTime, Utc};
+use uuid::{NoContext, Timestamp, Uuid};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::assign::keeps_assignments;
+use super::{Ingest, NotDone};
+use crate::sticky::Recorded;
+use crate::store::landing::{Landed, LandedKind};
+use crate::world::Live;
+
+/// 5 s: a caller that tracks in the background can wait for a restarting server, and is told to come again
+/// if it takes longer; with an id of its own the event has one effect either way.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// An event as a service tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Who.
+    pub unit: UnitKey,
+    /// What happened.
+    pub name: String,
+    /// How much; finite.
+    pub value: Option<f64>,
+    /// The caller's id of it: unique per experiment, the same id again has no second effect.
+    pub id: Option<String>,
+    /// When it happened, as the caller says.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// What became of an expose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// The unit's attribution window has started, now or before.
+    Exposed,
+    /// The unit has no arm of its own here: nothing to expose.
+    NotAssigned,
+}
+
+impl Ingest {
+    /// The row an event becomes; its id is the caller's, or new.
+    pub fn landed(&self, live: &Live, event: Event) -> Landed {
+        let received_at = self.clock.now();
+        let digest = digest(&event);
+        let event_id = event
+            .id
+            .as_deref()
+            .map_or_else(|| new_id(received_at), caller_id);
+        Landed {
+            experiment: live.id,
+            event_id,
+            unit: event.unit,
+            kind: LandedKind::Event,
+            event: event.name,
+            value: event.value,
+            digest,
+            at: event_time(event.at, received_at),
+            received_at,
+        }
+    }
+
+    /// Lands `rows`: when this returns `Ok`, all of them are in the database.
+    pub async fn land(&self, rows: Vec<Landed>) -> Result<(), NotDone> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        tokio::time::timeout(WAIT, self.landing.submit(rows))
+            .await
+            .unwrap_or(Err(NotDone::Away))
+    }
+
+    /// Starts the attribution window of a unit that was assigned with `expose: false`.
+    pub async fn expose(&self, live: &Live, unit: UnitKey) -> Result<Exposure, NotDone> {
+        if !keeps_assignments(&live.serving.state) {
+            return Ok(Exposure::NotAssigned);
+        }
+        let known = match self.sticky.get(live.id, unit) {
+            Some(recorded) => Some(recorded),
+            None => tokio::time::timeout(WAIT, self.lookups.submit((live.id, unit)))
+                .await
+                .unwrap_or(Err(NotDone::Away))?,
+        };
+        let Some(recorded) = known else {
+            return Ok(Exposure::NotAssigned);
+        };
+        if honour(&live.serving, recorded.stored).reason != Reason::Sticky {
+            return Ok(Exposure::NotAssigned);
+        }
+        if !recorded.exposed {
+            self.land_exposure(live, unit, recorded).await?;
+        }
+        Ok(Exposure::Exposed)
+    }
+
+    /// Lands the exposure of a unit that was not exposed. Two at once are harmless: the fold takes the first.
+    pub(super) async fn land_exposure(
+        &self,
+        live: &Live,
+        unit: UnitKey,
+        recorded: Recorded,
+    ) -> Result<(), NotDone> {
+        let event = Event {
+            unit,
+            name: String::new(),
+            value: None,
+            id: None,
+            at: None,
+        };
+        let row = Landed {
+            kind: LandedKind::Exposure,
+            ..self.landed(live, event)
+        };
+        self.land(vec![row]).await?;
+        let exposed = Recorded {
+            exposed: true,
+            ..recorded
+        };
+        self.sticky.insert(live.id, unit, exposed);
+        Ok(())
+    }
+}
+
+/// An id for an event whose caller gave none: `UUIDv7`, because time-ordered keys insert 1.5 to 1.9 times as
+/// fast as random ones (LIMITS section 2).
+fn new_id(at: DateTime<Utc>) -> Uuid {
+    let secs = at.timestamp().cast_unsigned();
+    Uuid::new_v7(Timestamp::from_unix(
+        NoContext,
+        secs,
+        at.timestamp_subsec_nanos(),
+    ))
+}
+
+/// The caller's id as the ledger keys it: the first 16 bytes of its BLAKE3 hash, marked as `UUIDv8`.
+fn caller_id(id: &str) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&blake3::hash(id.as_bytes()).as_bytes()[..16]);
+    bytes[6] = 0x80 | (bytes[6] & 0x0f);
+    bytes[8] = 0x80 | (bytes[8] & 0x3f);
+    Uuid::from_bytes(bytes)
+}
+
+/// Of what the caller said, as it said it: tells a repeat from a conflict.
+fn digest(event: &Event) -> u64 {
+    let mut said = Vec::with_capacity(64);
+    said.extend_from_slice(&event.unit.0);
+    said.extend_from_slice(&event.value.map_or(u64::MAX, f64::to_bits).to_le_bytes());
+    let at = event.at.map_or(i64::MAX, |at| at.timestamp_micros());
+    said.extend_from_slice(&at.to_le_bytes());
+    said.extend_from_slice(event.name.as_bytes());
+    xxh3_64(&said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_say_which_kind_they_are() {
+        let own = new_id(DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_000));
+        assert_eq!(own.get_version_num(), 7);
+        let callers = caller_id("order-17");
+        assert_eq!(callers.get_version_num(), 8);
+        assert_eq!(callers.get_variant(), uuid::Variant::RFC4122);
+        assert_eq!(callers, caller_id("order-17"));
+        assert_ne!(callers, caller_id("order-18"));
+    }
+
+    #[test]
+    fn a_digest_differs_with_everything_the_caller_said() {
+        let event = Event {
+            unit: UnitKey([1; 16]),
+            name: "conversion".into(),
+            value: Some(1.0),
+            id: Some("a".into()),
+            at: None,
+        };
+        let other_id = Event {
+            id: None,
+            ..event.clone()
+        };
+        assert_eq!(digest(&event), digest(&other_id));
+        let changes: [fn(&mut Event); 4] = [
+            |event| event.unit = UnitKey([2; 16]),
+            |event| event.name.push('s'),
+            |event| event.value = None,
+            |event| event.at = Some(DateTime::UNIX_EPOCH),
+        ];
+        for change in changes {
+            let mut other = event.clone();
+            change(&mut other);
+            assert_ne!(digest(&event), digest(&other));
+        }
+    }
+}
