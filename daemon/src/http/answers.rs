@@ -1,0 +1,145 @@
+//! What callers get: JSON answers and their headers.
+
+use bandit::assign::{Reason, UnitKey};
+use bandit::experiment::ExperimentKey;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use super::problem::{Code, Problem};
+use crate::ingest::Assigned;
+use crate::world::Live;
+
+/// A whole answer.
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// The answer to an assign. Lane, version, propensity and assignment are there exactly when the arm is the
+/// unit's own recorded draw.
+#[derive(Debug, Serialize)]
+pub(super) struct AssignAnswer<'a> {
+    experiment: &'a str,
+    arm: &'a str,
+    config: &'a serde_json::Value,
+    reason: Reason,
+    lane: Option<&'static str>,
+    version: Option<u32>,
+    propensity: Option<f64>,
+    assignment: Option<String>,
+    new: bool,
+}
+
+impl<'a> AssignAnswer<'a> {
+    pub(super) fn new(live: &'a Live, unit: UnitKey, assigned: &Assigned) -> Self {
+        let serving = &live.serving;
+        let arm = serving
+            .arm(assigned.arm)
+            .unwrap_or_else(|| serving.control());
+        let recorded = assigned.recorded.as_ref();
+        Self {
+            experiment: serving.key.as_str(),
+            arm: arm.name.as_str(),
+            config: &arm.config,
+            reason: assigned.reason,
+            lane: recorded.map(|recorded| live.lane_name(recorded.stored.lane)),
+            version: recorded.map(|recorded| recorded.stored.version.0),
+            propensity: recorded.map(|recorded| recorded.propensity),
+            // The key of the ledger's row: the unit's raw id is not in it.
+            assignment: recorded.map(|_| format!("{}-{unit}", live.id)),
+            new: assigned.new,
+        }
+    }
+}
+
+/// The answer to an expose.
+#[derive(Debug, Serialize)]
+pub(super) struct ExposeAnswer<'a> {
+    pub(super) experiment: &'a str,
+    /// Whether the unit's attribution window has started; `false`: it has no arm of its own here.
+    pub(super) exposed: bool,
+}
+
+/// The answer to one event.
+#[derive(Debug, Serialize)]
+pub(super) struct TrackAnswer<'a> {
+    pub(super) experiment: &'a str,
+    pub(super) event: &'a str,
+    /// The ledger's id of the event.
+    pub(super) event_id: uuid::Uuid,
+    /// Where it is: `db`.
+    pub(super) durability: &'static str,
+}
+
+/// The answer to a batch.
+#[derive(Debug, Serialize)]
+pub(super) struct BatchAnswer {
+    pub(super) accepted: usize,
+    pub(super) rejected: usize,
+    /// One for each item, in the caller's order.
+    pub(super) results: Vec<ItemAnswer>,
+}
+
+/// What became of one item.
+#[derive(Debug, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub(super) enum ItemAnswer {
+    /// It is in the database.
+    Accepted {
+        experiment: ExperimentKey,
+        event_id: uuid::Uuid,
+        durability: &'static str,
+    },
+    /// It is not.
+    Rejected { error: Problem },
+}
+
+/// `value` as JSON.
+pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Answer {
+    // An answer of ours has no map with odd keys and no failing serialiser; if one ever does, the caller is
+    // told that it is our fault.
+    match serde_json::to_vec(value) {
+        Ok(body) => with_body(status, body),
+        Err(error) => {
+            tracing::error!(%error, "answer cannot be written");
+            problem(&Problem::new(
+                Code::Internal,
+                "the answer cannot be written",
+            ))
+        }
+    }
+}
+
+/// An answer that is an error.
+pub(super) fn problem(problem: &Problem) -> Answer {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        error: &'a Problem,
+    }
+    let body = serde_json::to_vec(&Body { error: problem }).unwrap_or_default();
+    let mut answer = with_body(problem.code.status(), body);
+    if let Some(seconds) = problem.code.retry_after_secs() {
+        answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    answer
+}
+
+/// A known path with a method that is not.
+pub(super) fn method_not_allowed(methods: &str) -> Answer {
+    let message = format!("this path takes {methods}");
+    let mut answer = problem(&Problem::new(Code::MethodNotAllowed, message));
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        answer.headers_mut().insert(ALLOW, methods);
+    }
+    answer
+}
+
+/// JSON that is written already.
+pub(super) fn with_body(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}

@@ -1,0 +1,45 @@
+//! Reading a body: within its size, within its time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::Request;
+use hyper::body::{Body, Incoming};
+use hyper::header::CONTENT_ENCODING;
+
+use super::problem::{Code, Problem};
+
+/// 10 s: a mebibyte at 100 KiB/s; a client slower than that holds memory for others' requests.
+const TIME: Duration = Duration::from_secs(10);
+
+/// All of the request's body, if it has at most `max` bytes.
+pub(super) async fn read(request: Request<Incoming>, max: usize) -> Result<Bytes, Problem> {
+    if request.headers().contains_key(CONTENT_ENCODING) {
+        return Err(Problem::new(
+            Code::UnsupportedEncoding,
+            "the body is compressed; send it as it is",
+        ));
+    }
+    let body = request.into_body();
+    // Told before it is sent, where the client says how much it will be.
+    if body.size_hint().lower() > max as u64 {
+        return Err(too_large(max));
+    }
+    match tokio::time::timeout(TIME, Limited::new(body, max).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(max)),
+        Ok(Err(_)) => Err(Problem::new(Code::Invalid, "the body ended early")),
+        Err(_) => Err(Problem::new(
+            Code::TooSlow,
+            format!("the body did not come within {} s", TIME.as_secs()),
+        )),
+    }
+}
+
+fn too_large(max: usize) -> Problem {
+    Problem::new(
+        Code::TooLarge,
+        format!("the body is larger than {max} bytes"),
+    )
+}

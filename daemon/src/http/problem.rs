@@ -1,0 +1,127 @@
+//! What a caller is told when it does not get what it asked for: one code per thing it can do about it.
+
+use std::borrow::Cow;
+
+use hyper::StatusCode;
+use serde::Serialize;
+
+/// An answer that is an error: `{"error": {"code", "message", "field"?}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Problem {
+    /// What kind; callers decide by this.
+    pub(super) code: Code,
+    /// For people: lower case, no full stop.
+    pub(super) message: Cow<'static, str>,
+    /// The field it is about, as a path such as `attributes.country`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) field: Option<String>,
+}
+
+/// Every code, with what the caller can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Code {
+    /// Correct the request.
+    Invalid,
+    /// Say which unit: who it is about is never guessed.
+    MissingUnit,
+    /// Look at the list of experiments.
+    UnknownExperiment,
+    /// Look at `/openapi.json`.
+    UnknownRoute,
+    /// Use one of the methods in `Allow`.
+    MethodNotAllowed,
+    /// Send less at once.
+    TooLarge,
+    /// Send the body as it is.
+    UnsupportedEncoding,
+    /// Send the body faster.
+    TooSlow,
+    /// Too much at once: come back after `Retry-After` seconds.
+    Overloaded,
+    /// The database is away: come back after `Retry-After` seconds.
+    Unavailable,
+    /// Our fault; the daemon's log has more.
+    Internal,
+}
+
+impl Code {
+    /// Every code, for the test of the contract's document.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 11] = [
+        Self::Invalid,
+        Self::MissingUnit,
+        Self::UnknownExperiment,
+        Self::UnknownRoute,
+        Self::MethodNotAllowed,
+        Self::TooLarge,
+        Self::UnsupportedEncoding,
+        Self::TooSlow,
+        Self::Overloaded,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
+    /// The HTTP status of an answer that is only this.
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::Invalid | Self::MissingUnit => StatusCode::BAD_REQUEST,
+            Self::UnknownExperiment | Self::UnknownRoute => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Whole seconds after which the same request may succeed. An integer, because clients that get a date
+    /// here wait for half an hour or fail (RELIABILITY, finding 12).
+    pub(super) fn retry_after_secs(self) -> Option<u32> {
+        match self {
+            Self::Overloaded | Self::Unavailable => Some(1),
+            _ => None,
+        }
+    }
+}
+
+impl Problem {
+    /// A problem that is about no field in particular.
+    pub(super) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            field: None,
+        }
+    }
+
+    /// A field that has to be corrected.
+    pub(super) fn field(field: impl Into<String>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code: Code::Invalid,
+            message: message.into(),
+            field: Some(field.into()),
+        }
+    }
+
+    /// No unit was given.
+    pub(super) fn missing_unit() -> Self {
+        Self {
+            code: Code::MissingUnit,
+            message: Cow::Borrowed(
+                "`unit` is required: send the id of the user, account or device",
+            ),
+            field: Some("unit".to_owned()),
+        }
+    }
+
+    /// No experiment has this key.
+    pub(super) fn unknown_experiment(key: &str) -> Self {
+        let shown: String = key.chars().take(128).collect();
+        Self::new(
+            Code::UnknownExperiment,
+            format!("no experiment is called `{shown}`; GET /api/experiments lists them"),
+        )
+    }
+}
