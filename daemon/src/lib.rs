@@ -14,7 +14,6 @@ pub mod http;
 pub mod ingest;
 pub mod postgres;
 pub mod publication;
-pub mod reading;
 pub mod sticky;
 pub mod store;
 pub mod telemetry;

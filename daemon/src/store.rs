@@ -14,7 +14,6 @@ pub mod leases;
 pub mod migrations;
 pub mod mutations;
 mod pool;
-pub mod results;
 pub mod revisions;
 pub mod rewards;
 pub mod state;

@@ -182,7 +182,8 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The first segments of every path in a file: `use daemon::store` and `daemon::store::open()` alike.
+/// The first segments of every path in a file: `use daemon::store` and `daemon::store::open()` alike. A module that
+/// the file itself declares hides the crate of its name.
 fn crates_named_in(file: &Path) -> BTreeSet<String> {
     #[derive(Default)]
     struct Heads(BTreeSet<String>);
@@ -222,5 +223,10 @@ fn crates_named_in(file: &Path) -> BTreeSet<String> {
     let parsed = syn::parse_file(&text).expect("the compiler has read it already");
     let mut heads = Heads::default();
     heads.visit_file(&parsed);
+    for item in &parsed.items {
+        if let syn::Item::Mod(module) = item {
+            heads.0.remove(&module.ident.to_string());
+        }
+    }
     heads.0
 }

@@ -1,3 +1,10 @@
 //! End-to-end tests, in one binary so that they link once.
 
 mod architecture;
+mod console;
+mod demo;
+mod learning;
+mod operating;
+mod readme;
+mod real_input;
+mod stories;

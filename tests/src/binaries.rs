@@ -35,15 +35,7 @@ fn directory() -> &'static Path {
         let mut build = Command::new(env!("CARGO"));
         build
             .current_dir(project())
-            .args([
-                "build",
-                "--quiet",
-                "--package",
-                "daemon",
-                "--package",
-                "console",
-                "--bins",
-            ])
+            .args(["build", "--quiet", "--workspace", "--bins"])
             .arg("--target-dir")
             .arg(
                 profile_dir

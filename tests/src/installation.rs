@@ -15,6 +15,7 @@ use crate::wait;
 /// Everything that belongs to one installation; gone when dropped.
 pub struct Installation {
     directory: TempDir,
+    data: TempDir,
     daemon: Option<Child>,
     addresses: Value,
 }
@@ -23,8 +24,10 @@ impl Installation {
     /// A new directory with an embedded database, and its daemon, ready.
     pub async fn start() -> anyhow::Result<Self> {
         let directory = tempfile::Builder::new().prefix("pitboss-test-").tempdir()?;
+        let data = daemon::testing::stopped_cluster().await;
         let mut installation = Self {
             directory,
+            data,
             daemon: None,
             addresses: Value::Null,
         };
@@ -34,8 +37,6 @@ impl Installation {
 
     /// Starts the daemon on the directory, again after [`Self::kill_daemon`], and waits until it is ready.
     pub async fn start_daemon(&mut self) -> anyhow::Result<()> {
-        let known = self.path().join("addresses.json");
-        let _ = std::fs::remove_file(&known);
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -43,7 +44,7 @@ impl Installation {
         let child = Command::new(pitbossd())
             .arg("serve")
             .arg("--data-dir")
-            .arg(self.path().join("data"))
+            .arg(self.data.path())
             .args([
                 "--data-listen",
                 "127.0.0.1:0",
@@ -68,7 +69,7 @@ impl Installation {
             .context("starting pitbossd")?;
         let pid = child.id();
         self.daemon = Some(child);
-        let file = self.path().join("data").join("addresses.json");
+        let file = self.addresses_file();
         self.addresses = wait::until("the daemon's addresses", || {
             let text = std::fs::read_to_string(&file).ok();
             let read = text.and_then(|text| serde_json::from_str::<Value>(&text).ok());
@@ -110,6 +111,11 @@ impl Installation {
     /// The directory that holds everything.
     pub fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Where the daemon writes its addresses once it is ready.
+    pub fn addresses_file(&self) -> PathBuf {
+        self.data.path().join("addresses.json")
     }
 
     /// The control socket.
@@ -159,7 +165,7 @@ impl Installation {
         let output = Command::new(pitbossd())
             .args(arguments)
             .arg("--data-dir")
-            .arg(self.path().join("data"))
+            .arg(self.data.path())
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .output()?;

@@ -3,4 +3,5 @@
 pub mod binaries;
 pub mod http;
 pub mod installation;
+pub mod terminal;
 pub mod wait;

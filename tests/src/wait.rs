@@ -14,7 +14,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// When [`PATIENCE`] is over; the message names `what`.
-pub async fn until<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
+pub async fn until<T, F>(what: &str, look: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    match until_or(look).await {
+        Some(found) => found,
+        None => panic!("waited {PATIENCE:?} for {what}"),
+    }
+}
+
+/// Looks until `look` gives something; `None` when [`PATIENCE`] is over.
+pub async fn until_or<T, F>(mut look: impl FnMut() -> F) -> Option<T>
 where
     F: Future<Output = Option<T>>,
 {
@@ -27,8 +38,5 @@ where
             }
         }
     };
-    match tokio::time::timeout(PATIENCE, looking).await {
-        Ok(found) => found,
-        Err(_) => panic!("waited {PATIENCE:?} for {what}"),
-    }
+    tokio::time::timeout(PATIENCE, looking).await.ok()
 }
