@@ -11,10 +11,12 @@ use super::AppError;
 use super::data_dir::{Addresses, DataDir};
 use super::database::{self, OpenDatabase};
 use super::parts::Parts;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::admin::{self, Phase, Watched};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
+use crate::workers::Workers;
 use crate::world::WorldHandle;
 
 /// How often recorded values are moved out of their buffers: what the exporter itself does when it runs its
@@ -53,9 +55,16 @@ pub(super) async fn build(
     let _ = watched.pool.set(store.pool.clone());
     let _secret = database::unit_secret(config, data_dir, &store).await?;
 
-    let (_world, refresher) = WorldHandle::open(store.clone()).await?;
+    let clock = Clock::system();
+    let (world, refresher) = WorldHandle::open(store.clone()).await?;
     let part = parts.add("world");
     part.run(refresher.run(part.stop()));
+
+    // Unique to this run: a daemon that was started again must not take itself for its predecessor.
+    let holder = format!("pid {} {}", std::process::id(), uuid::Uuid::now_v7());
+    let part = parts.add("workers");
+    let workers = Workers::start(&store, &world, &clock, &holder, &part.stop());
+    part.run(workers.join());
 
     Ok(Addresses {
         data: config.data_listen,
