@@ -18,8 +18,15 @@ pub struct Hold {
 }
 
 impl std::fmt::Display for Hold {
+    /// `paused by ana (uid 1000): latency`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} by {}: {}", self.kind, self.placed_by, self.reason)
+        let done = match self.kind.as_str() {
+            "pause" => "paused",
+            "rollback" => "rolled back",
+            "stop" => "stopped",
+            other => other,
+        };
+        write!(f, "{done} by {}: {}", self.placed_by, self.reason)
     }
 }
 

@@ -42,3 +42,20 @@ impl Mutation {
         Revision(self.base.0 + 1)
     }
 }
+
+/// Everything this transaction reads from here on, it reads as of one instant. First in its transaction.
+pub async fn read_one_instant(tx: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("set transaction isolation level repeatable read read only")
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// The newest revision, and the database's clock; takes no lock.
+pub async fn revision(tx: &mut PgConnection) -> Result<(Revision, DateTime<Utc>), StoreError> {
+    let (revision, now): (i64, DateTime<Utc>) =
+        sqlx::query_as("select revision, clock_timestamp() from installation")
+            .fetch_one(tx)
+            .await?;
+    Ok((Revision(revision.cast_unsigned()), now))
+}

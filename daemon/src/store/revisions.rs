@@ -39,6 +39,14 @@ pub async fn find(tx: &mut PgConnection, key: &str) -> Result<Option<Found>, Sto
     }))
 }
 
+/// The numbers of all experiments, ascending.
+pub async fn ids(tx: &mut PgConnection) -> Result<Vec<ExperimentId>, StoreError> {
+    let rows: Vec<(i32,)> = sqlx::query_as("select id from experiments order by id")
+        .fetch_all(tx)
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| ExperimentId(id)).collect())
+}
+
 /// Creates an experiment as a draft; its spec is written with [`put_spec`].
 pub async fn create(
     tx: &mut PgConnection,

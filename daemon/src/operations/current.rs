@@ -1,0 +1,118 @@
+//! The installation as a plan compares it: every experiment's spec, state, holds and counts, in one
+//! transaction's view.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bandit::experiment::{Arm, ArmName, ExperimentId, ExperimentKey, LaneId, Millis};
+use bandit::plan::Current;
+use bandit::posterior::ArmStats;
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+use crate::store::experiments::{self, Stored};
+use crate::store::state::{self, LaneStats};
+use crate::store::versions::running_for;
+use crate::store::{StoreError, activity, holds, revisions};
+
+/// An experiment as it is now, and what only the database cares for.
+#[derive(Debug)]
+pub(super) struct Present {
+    pub(super) id: ExperimentId,
+    pub(super) started_at: Option<DateTime<Utc>>,
+    pub(super) current: Current,
+}
+
+/// All experiments by key.
+pub(super) async fn load(
+    tx: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<ExperimentKey, Present>, StoreError> {
+    let ids = revisions::ids(tx).await?;
+    let mut found = Found {
+        now,
+        stats: state::sums(tx, &ids).await?.into_iter().collect(),
+        assigned_last_day: activity::assigned_since(tx, now - TimeDelta::days(1)).await?,
+        holds: HashMap::new(),
+    };
+    for (id, hold) in holds::active(tx).await? {
+        found.holds.entry(id).or_default().push(hold.to_string());
+    }
+    experiments::load(tx, &ids)
+        .await?
+        .into_iter()
+        .map(|stored| {
+            let stored = stored?;
+            Ok((stored.spec.key.clone(), found.present(stored)))
+        })
+        .collect()
+}
+
+/// What is read for all experiments together.
+struct Found {
+    now: DateTime<Utc>,
+    stats: HashMap<(ExperimentId, LaneId), LaneStats>,
+    assigned_last_day: HashMap<ExperimentId, u64>,
+    holds: HashMap<ExperimentId, Vec<String>>,
+}
+
+impl Found {
+    fn present(&mut self, stored: Stored) -> Present {
+        let id = stored.id;
+        let running_for = stored
+            .started_at
+            .map_or(Millis(0), |started| running_for(started, self.now));
+        let mut assigned_by_arm = BTreeMap::new();
+        let mut main = BTreeMap::new();
+        for lane in stored.spec.lanes() {
+            let by_arm = by_name(&stored.arms, self.stats.get(&(id, lane.id)));
+            for (name, stats) in &by_arm {
+                *assigned_by_arm.entry(name.clone()).or_default() += stats.assigned;
+            }
+            if lane.id == LaneId::MAIN {
+                main = by_arm;
+            }
+        }
+        Present {
+            id,
+            started_at: stored.started_at,
+            current: Current {
+                shares: shares(&stored),
+                spec: stored.spec,
+                state: stored.state,
+                arms: stored.arms,
+                holds: self.holds.remove(&id).unwrap_or_default(),
+                assigned_by_arm,
+                decisions_per_day: self.decisions_per_day(id, running_for),
+                stats: main,
+                running_for,
+            },
+        }
+    }
+
+    /// Over the last day, or over its life where that is shorter, but over a minute at least.
+    fn decisions_per_day(&self, id: ExperimentId, running_for: Millis) -> f64 {
+        const DAY: u64 = 86_400_000;
+        const MINUTE: u64 = 60_000;
+        let assigned = self.assigned_last_day.get(&id).copied().unwrap_or(0);
+        assigned as f64 * DAY as f64 / running_for.0.clamp(MINUTE, DAY) as f64
+    }
+}
+
+fn by_name(arms: &[Arm], stats: Option<&LaneStats>) -> BTreeMap<ArmName, ArmStats> {
+    let stats_of = |arm: &Arm| stats.and_then(|stats| stats.get(&arm.id)).copied();
+    arms.iter()
+        .filter_map(|arm| Some((arm.name.clone(), stats_of(arm)?)))
+        .collect()
+}
+
+fn shares(stored: &Stored) -> BTreeMap<ArmName, f64> {
+    let Some(main) = stored.lanes.iter().find(|lane| lane.id == LaneId::MAIN) else {
+        return BTreeMap::new();
+    };
+    stored
+        .arms
+        .iter()
+        .filter(|arm| !arm.retired)
+        .map(|arm| (arm.name.clone(), main.allocation.get(arm.id)))
+        .collect()
+}

@@ -1,0 +1,132 @@
+//! The verbs: start, pause, resume, stop, roll back, archive one experiment.
+
+use bandit::experiment::{RunState, Verb};
+use protocol::control::{Done, VerbRequest};
+use protocol::refusal::{Code, Refusal};
+use sqlx::PgConnection;
+
+use super::failure::Failure;
+use super::mutate::{Answer, Change, Judgement, Request, digest};
+use super::{Caller, reason};
+use crate::store::holds::{self, Hold};
+use crate::store::mutations::Mutation;
+use crate::store::revisions::{self, Found};
+
+/// A verb on one experiment.
+pub(super) struct StateChange {
+    verb: Verb,
+    key: String,
+    expect_revision: Option<u64>,
+    request: Request,
+}
+
+impl StateChange {
+    pub(super) fn new(verb: Verb, asked: VerbRequest, caller: Caller) -> Result<Self, Refusal> {
+        let reason = reason::checked(&asked.reason)?;
+        let digest = digest(&(verb, &asked.key, &reason, asked.expect_revision));
+        Ok(Self {
+            verb,
+            expect_revision: asked.expect_revision,
+            request: Request {
+                id: asked.request_id,
+                caller,
+                action: verb.as_str(),
+                target: super::target(&asked.key),
+                reason,
+                digest,
+            },
+            key: asked.key,
+        })
+    }
+
+    /// The state after it, if it may be.
+    fn judge(&self, found: &Found, mutation: &Mutation) -> Result<RunState, Refusal> {
+        if let Some(expected) = self.expect_revision
+            && expected != found.revision.0
+        {
+            let message = format!(
+                "{} was changed since you looked: it is at revision {}, you saw {expected}; look again",
+                self.key, found.revision
+            );
+            return Err(Refusal::new(Code::Stale, message));
+        }
+        let Request { caller, reason, .. } = &self.request;
+        found
+            .state
+            .after(self.verb, mutation.now, &caller.actor, reason)
+            .map_err(|illegal| Refusal::new(Code::IllegalState, format!("{}: {illegal}", self.key)))
+    }
+
+    /// What an operator did by hand is held against `apply`, until an operator takes it back by hand.
+    async fn put_holds(
+        &self,
+        tx: &mut PgConnection,
+        found: &Found,
+        mutation: &Mutation,
+    ) -> Result<(), Failure> {
+        match self.verb {
+            Verb::Pause | Verb::Stop | Verb::Rollback => {
+                let hold = Hold {
+                    kind: self.verb.as_str().to_owned(),
+                    reason: self.request.reason.clone(),
+                    placed_by: self.request.caller.actor.clone(),
+                };
+                holds::place(tx, found.id, &hold, mutation.now).await?;
+            }
+            Verb::Resume | Verb::Archive => {
+                holds::release(tx, found.id, mutation.now).await?;
+            }
+            Verb::Start => {}
+        }
+        Ok(())
+    }
+}
+
+impl Change for StateChange {
+    type Answer = Done;
+
+    fn request(&self) -> &Request {
+        &self.request
+    }
+
+    async fn carry_out<'a>(
+        &'a self,
+        tx: &'a mut PgConnection,
+        mutation: &'a Mutation,
+    ) -> Result<Judgement<Done>, Failure> {
+        let Some(found) = revisions::find(tx, &self.key).await? else {
+            let refusal = Refusal::new(
+                Code::NotFound,
+                format!("there is no experiment `{}`", self.request.target),
+            );
+            return Ok(Judgement::Refused(refusal));
+        };
+        let next = match self.judge(&found, mutation) {
+            Ok(next) => next,
+            Err(refusal) => return Ok(Judgement::Refused(refusal)),
+        };
+        let revision = mutation.next();
+        revisions::put_state(tx, found.id, &next, revision).await?;
+        self.put_holds(tx, &found, mutation).await?;
+        let (before, now) = (found.state.name(), next.name());
+        Ok(Judgement::Done {
+            answer: Done {
+                key: self.key.clone(),
+                state: now.to_owned(),
+                revision: revision.0,
+                outcome: format!("{} is {now} (was {before}), revision {revision}", self.key),
+                repeated: false,
+            },
+            detail: serde_json::json!({ "from": before, "to": now }),
+        })
+    }
+}
+
+impl Answer for Done {
+    fn repeated(self) -> Self {
+        Self {
+            repeated: true,
+            ..self
+        }
+    }
+}
