@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 pub use args::{
     ApplyArgs, AuditArgs, CheckArgs, DemoArgs, ExplainArgs, FileArg, KeyArgs, LsArgs, PlanArgs,
-    Reading, ShowArgs, VerbArgs, WatchArgs,
+    Reading, ScreenArgs, ShowArgs, VerbArgs, WatchArgs,
 };
 
 /// The console of Pitboss: bandit experiments, watched and steered from a terminal
@@ -27,7 +27,11 @@ pub struct Cli {
     #[arg(long, global = true, env = "PITBOSS_SOCKET", value_name = "PATH", long_help = SOCKET_HELP)]
     pub socket: Option<PathBuf>,
 
-    /// What to do; without it the full-screen console opens.
+    /// How the full-screen console looks
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+
+    /// What to do; without it the full-screen console opens
     #[command(subcommand)]
     pub command: Option<Command>,
 }

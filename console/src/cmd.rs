@@ -29,6 +29,7 @@ use bandit::experiment::Verb;
 
 use crate::cli::{Cli, Command};
 use crate::output::{self, Answer, Form};
+use crate::runtime::{self, ExitReason, TuiOptions};
 
 pub use daemon::Daemon;
 pub use failure::{Exit, Failure};
@@ -53,7 +54,12 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         .socket
         .unwrap_or_else(protocol::transport::default_socket);
     match cli.command {
-        None => full_screen(),
+        None => open_full_screen(TuiOptions {
+            read_only: cli.screen.read_only,
+            theme: cli.screen.theme,
+            ascii: cli.screen.ascii.then_some(true),
+            ..TuiOptions::new(socket)
+        }),
         Some(Command::Demo(args)) => crate::demo::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Completions { shell }) => completions::run(shell),
@@ -95,14 +101,27 @@ fn show(answer: &Answer, json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// `pitboss` without a command.
-fn full_screen() -> Result<Exit, Failure> {
-    Err(Failure::Usage(
-        "which command? pitboss --help lists them".to_owned(),
-    ))
+/// `pitboss` without a command, and the demo's last act.
+pub(crate) async fn full_screen(options: TuiOptions) -> Result<Exit, Failure> {
+    match runtime::run(options).await? {
+        ExitReason::Quit | ExitReason::Terminated => Ok(Exit::Done),
+        ExitReason::NeverConnected(lines) => Err(Failure::Lost(lines.join("\n"))),
+    }
 }
 
-/// One command waits for one daemon: one thread is enough.
+/// The full screen needs a screen.
+fn open_full_screen(options: TuiOptions) -> Result<Exit, Failure> {
+    if !output::has_screen() {
+        return Err(Failure::Usage(
+            "the full-screen console needs a terminal; in a script use a command such as `pitboss ls --json` \
+             (see pitboss --help)"
+                .to_owned(),
+        ));
+    }
+    one_thread()?.block_on(full_screen(options))
+}
+
+/// One command waits for one daemon, and the full screen never waits: one thread is enough.
 fn one_thread() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

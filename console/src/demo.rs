@@ -10,6 +10,7 @@ mod headless;
 mod http;
 mod installation;
 mod journey;
+mod screen;
 mod service;
 mod signals;
 mod summary;
@@ -32,7 +33,7 @@ const THREADS: usize = 2;
 
 /// Give the demo.
 pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
-    if !args.headless {
+    if !args.headless && !output::has_screen() {
         return Err(Failure::Usage(
             "the demo needs a terminal; without one: pitboss demo --headless --seconds 60"
                 .to_owned(),
@@ -44,19 +45,31 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         .build()?;
     // The daemon is told to end with the thread that starts it. `block_on` stays on this one, which lives as
     // long as the process; a spawned task would not.
-    runtime.block_on(until_signalled(args))
+    runtime.block_on(give(args))
 }
 
-/// A signal drops the demo where it is, and dropping it cleans up.
-async fn until_signalled(args: &DemoArgs) -> Result<Exit, Failure> {
-    let mut signals = Signals::new()?;
-    tokio::select! {
-        ended = give(args) => ended,
-        name = signals.next() => Err(DemoError::Interrupted(name).into()),
-    }
+/// Everything that runs, in the order in which it must go: a drop leaves nothing behind.
+struct Stage {
+    traffic: Traffic,
+    daemon: Daemon,
+    installation: Installation,
 }
 
 async fn give(args: &DemoArgs) -> Result<Exit, Failure> {
+    let mut signals = Signals::new()?;
+    let stage = signals.unless(set_up(args)).await?;
+    match args.seconds {
+        Some(seconds) => {
+            signals
+                .unless(headless::run(stage, args.seed, seconds))
+                .await
+        }
+        // The full screen listens to signals itself: it has a terminal to give back.
+        None => screen::run(stage).await,
+    }
+}
+
+async fn set_up(args: &DemoArgs) -> Result<Stage, Failure> {
     let experiments = example::experiments()?;
     say("starting a private pitbossd with a database of its own");
     let installation = Installation::start(Program::find(), |line| {
@@ -69,8 +82,11 @@ async fn give(args: &DemoArgs) -> Result<Exit, Failure> {
     let data_address = &installation.addresses().data;
     say(&format!("simulated services call http://{data_address}"));
     let traffic = Traffic::start(scenes, data_address, args.seed, args.rate);
-    let seconds = args.seconds.unwrap_or_default();
-    headless::run(installation, &daemon, traffic, args.seed, seconds).await
+    Ok(Stage {
+        traffic,
+        daemon,
+        installation,
+    })
 }
 
 /// Progress, beside whatever standard output carries.

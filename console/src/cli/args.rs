@@ -5,6 +5,23 @@ use std::path::PathBuf;
 use bandit::experiment::Millis;
 use clap::Args;
 
+use crate::theme::ThemeName;
+
+/// What only the full-screen console takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Full screen")]
+pub struct ScreenArgs {
+    /// Change nothing from the full-screen console
+    #[arg(long)]
+    pub read_only: bool,
+    /// dark, light, safe or none; without it the terminal decides
+    #[arg(long, value_name = "THEME")]
+    pub theme: Option<ThemeName>,
+    /// Draw with ASCII only; without it the locale decides
+    #[arg(long)]
+    pub ascii: bool,
+}
+
 /// The form of a read's answer.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Reading {

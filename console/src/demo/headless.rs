@@ -5,11 +5,10 @@ use std::time::Duration;
 use protocol::experiments::{Results, Row};
 use tokio::time::Instant;
 
-use super::installation::Installation;
-use super::say;
 use super::service::Service;
 use super::summary::{Ending, Summary};
 use super::traffic::Traffic;
+use super::{Stage, say};
 use crate::cmd::{Daemon, Exit, Failure};
 use crate::output::{self, versioned};
 
@@ -25,13 +24,15 @@ const FOLDED_WITHIN: Duration = Duration::from_mins(1);
 /// The allocation at which the issue calls the good arm found.
 const FOUND: f64 = 0.8;
 
-pub(super) async fn run(
-    installation: Installation,
-    daemon: &Daemon,
-    traffic: Traffic,
-    seed: u64,
-    seconds: u64,
-) -> Result<Exit, Failure> {
+/// Let the services work for `seconds`, then hold what they know against what the daemon knows.
+pub(super) async fn run(stage: Stage, seed: u64, seconds: u64) -> Result<Exit, Failure> {
+    // Bound in the reverse of the order in which they must be dropped.
+    let Stage {
+        installation,
+        daemon,
+        traffic,
+    } = stage;
+    let daemon = &daemon;
     let found_after = look_on(daemon, &traffic, seconds).await?;
     let counts = traffic.finish().await;
     say("the traffic has stopped; waiting until every event is folded");

@@ -54,6 +54,7 @@ impl Installation {
             .prefix("pitboss-demo-")
             .tempdir()
             .map_err(DemoError::Directory)?;
+        std::fs::write(configuration_in(directory.path()), "").map_err(DemoError::Directory)?;
         let mut daemon = Child::start(&program, directory.path())?;
         let addresses = wait_ready(&mut daemon, directory.path(), &mut news).await?;
         Ok(Self {
@@ -93,7 +94,12 @@ impl Installation {
     }
 }
 
-pub(super) fn socket_in(directory: &Path) -> PathBuf {
+/// A configuration that says nothing: the user's own one must not be read.
+fn configuration_in(directory: &Path) -> PathBuf {
+    directory.join("pitbossd.toml")
+}
+
+fn socket_in(directory: &Path) -> PathBuf {
     directory.join(protocol::transport::SOCKET_NAME)
 }
 

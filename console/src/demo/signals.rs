@@ -4,6 +4,9 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::DemoError;
+use crate::cmd::Failure;
+
 /// Listens for what asks a program to end: from the keyboard, from the system, from a closed terminal.
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -22,8 +25,19 @@ impl Signals {
         })
     }
 
+    /// Do `work`; a signal drops it where it is, and dropping it cleans up.
+    pub(super) async fn unless<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            done = work => done,
+            name = self.next() => Err(DemoError::Interrupted(name).into()),
+        }
+    }
+
     /// The name of the next one. Cancel safe.
-    pub(super) async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::super::DemoError;
-use super::socket_in;
+use super::{configuration_in, socket_in};
 
 const NAME: &str = "pitbossd";
 
@@ -79,7 +79,9 @@ impl Program {
                 command.env_remove(&name);
             }
         }
-        command.arg(subcommand).arg("--data-dir").arg(directory);
+        command.arg(subcommand);
+        command.arg("--config").arg(configuration_in(directory));
+        command.arg("--data-dir").arg(directory);
         command
     }
 
