@@ -14,6 +14,8 @@ use super::parts::Parts;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::admin::{self, Phase, Watched};
+use crate::http::{DataPort, DataServer};
+use crate::ingest::Ingest;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::workers::Workers;
@@ -53,7 +55,7 @@ pub(super) async fn build(
     }
     let store = base.store.insert(database.store(config).await?).clone();
     let _ = watched.pool.set(store.pool.clone());
-    let _secret = database::unit_secret(config, data_dir, &store).await?;
+    let secret = database::unit_secret(config, data_dir, &store).await?;
 
     let clock = Clock::system();
     let (world, refresher) = WorldHandle::open(store.clone()).await?;
@@ -66,8 +68,19 @@ pub(super) async fn build(
     let workers = Workers::start(&store, &world, &clock, &holder, &part.stop());
     part.run(workers.join());
 
+    let (ingest, writers) = Ingest::start(
+        &store,
+        world.clone(),
+        clock.clone(),
+        *secret.expose(),
+        config.sticky_cache_bytes,
+    );
+    // The writers end when nobody can hand in any more, which is when the data port has ended.
+    parts.add("ingest").run(writers.finish());
+    let data = serve_data(config, parts, ingest).await?;
+
     Ok(Addresses {
-        data: config.data_listen,
+        data,
         admin,
         control: config.control_socket.clone(),
         pid: std::process::id(),
@@ -84,6 +97,24 @@ async fn serve_admin(
     let metrics = watched.metrics.clone();
     part.run(admin::serve(listener, watched, part.stop()));
     part.run(keep_metrics_small(metrics, part.stop()));
+    Ok(address)
+}
+
+async fn serve_data(
+    config: &Config,
+    parts: &mut Parts,
+    ingest: Arc<Ingest>,
+) -> Result<SocketAddr, AppError> {
+    let failed = |source| AppError::Listen {
+        on: config.data_listen.to_string(),
+        source,
+    };
+    let server = DataServer::bind(config.data_listen, DataPort::new(ingest))
+        .await
+        .map_err(failed)?;
+    let address = server.local_addr().map_err(failed)?;
+    let part = parts.add("data port");
+    part.run(server.run(part.stop()));
     Ok(address)
 }
 

@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 /// Every key.
-pub const KEYS: [Key; 17] = [
+pub const KEYS: [Key; 18] = [
     Key {
         name: "data_dir",
         flag: "data-dir",
@@ -48,6 +48,13 @@ pub const KEYS: [Key; 17] = [
         kind: Kind::Value("NAME"),
         help: "What this installation is called on every screen, such as production",
         default: "local",
+    },
+    Key {
+        name: "production",
+        flag: "production",
+        kind: Kind::Switch,
+        help: "Mark every screen as one where mistakes hurt",
+        default: "true if the environment's name begins with `prod`",
     },
     Key {
         name: "data_listen",
@@ -81,7 +88,7 @@ pub const KEYS: [Key; 17] = [
         name: "database_connections",
         flag: "database-connections",
         kind: Kind::Value("N"),
-        help: "The most connections the daemon opens, 4 to 1000",
+        help: "The most connections the daemon opens, 8 to 1000",
         default: "16",
     },
     Key {

@@ -26,6 +26,8 @@ pub struct Config {
     pub log_dir: PathBuf,
     /// What the installation is called on screens.
     pub environment: String,
+    /// Whether it is one where mistakes hurt.
+    pub production: bool,
     /// The data port; on loopback.
     pub data_listen: SocketAddr,
     /// The admin port; on loopback.
@@ -134,13 +136,15 @@ impl Reader<'_> {
                 |chosen| chosen.join("logs"),
             )
         });
+        let environment = self.name("environment", "local");
         Config {
-            environment: self.name("environment", "local"),
+            production: self.switch("production") || environment.starts_with("prod"),
+            environment,
             data_listen: self.loopback("data_listen", 7400),
             admin_listen: self.loopback("admin_listen", 7402),
             control_socket: self.path("control_socket").unwrap_or_else(default_socket),
             database: self.database(&data_dir, dirs.as_ref(), inputs),
-            database_connections: PoolSize(self.number("database_connections", 16, 4..=1000)),
+            database_connections: PoolSize(self.number("database_connections", 16, 8..=1000)),
             unit_secret_file: self.path("unit_secret_file"),
             sticky_cache_bytes: self.number("sticky_cache", 128_u64, 1..=65_536) * 1024 * 1024,
             drain_timeout: self.duration("drain_timeout"),

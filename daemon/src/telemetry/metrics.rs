@@ -1,7 +1,7 @@
 //! Every metric of the daemon: its name, unit and meaning in one table, and the recorder that serves them.
 
 use ::metrics::{describe_counter, describe_gauge};
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 
 use super::process;
@@ -12,6 +12,9 @@ const SECONDS: [f64; 17] = [
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.12,
     0.25, 0.5, 1.0, 2.5, 10.0,
 ];
+
+/// Upper edges of histograms of batches, in rows: from one alone to the largest batch.
+const ROWS: [f64; 8] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0];
 
 enum Form {
     Counter,
@@ -60,6 +63,7 @@ impl Metrics {
         let handle = PrometheusBuilder::new()
             .with_recommended_naming(true)
             .set_buckets(&SECONDS)?
+            .set_buckets_for_metric(Matcher::Suffix("_rows".into()), &ROWS)?
             .install_recorder()?;
         describe();
         ::metrics::gauge!("pitboss_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
