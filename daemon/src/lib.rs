@@ -15,6 +15,7 @@ pub mod ingest;
 pub mod operations;
 pub mod postgres;
 pub mod publication;
+pub mod reading;
 pub mod sticky;
 pub mod store;
 pub mod telemetry;

@@ -2,12 +2,14 @@
 //! verifying what was published all come here.
 
 use bandit::allocation::Allocation;
-use bandit::experiment::{Arm, ArmId, LaneId, Millis};
+use bandit::assign::{InvalidServing, Serving, ServingLane};
+use bandit::experiment::{Arm, ArmId, LaneId, Millis, RunState};
 use bandit::policy::{self, ArmView, PolicyError, Publication};
 use bandit::posterior::ArmStats;
 use bandit::spec::model::ExperimentSpec;
 
 use crate::store::state::LaneStats;
+use crate::store::versions::PolicyVersion;
 
 /// The next publication of `lane`, for the open ones among `arms`, which come by ascending number.
 ///
@@ -65,4 +67,42 @@ pub fn evidence(stats: &ArmStats) -> ArmStats {
         reward_sum_micro: stats.reward_sum_micro,
         ..ArmStats::default()
     }
+}
+
+/// What was served under `version`: the spec of its revision, with the arms that were open then.
+///
+/// Only the lane of the version is as it was; the others stand in with an even split, for the lane draw.
+pub fn serving_at(
+    spec: &ExperimentSpec,
+    arms: &[Arm],
+    version: &PolicyVersion,
+) -> Result<Serving, InvalidServing> {
+    let arms: Vec<Arm> = arms
+        .iter()
+        .map(|arm| Arm {
+            retired: !version.allocation.arms().any(|open| open == arm.id),
+            ..arm.clone()
+        })
+        .collect();
+    let lanes = spec
+        .lanes()
+        .into_iter()
+        .map(|lane| ServingLane {
+            id: lane.id,
+            share: lane.share,
+            version: version.version,
+            allocation: version.allocation.clone(),
+        })
+        .collect();
+    Serving::new(
+        spec.key.clone(),
+        RunState::Running {
+            since: version.published_at,
+        },
+        arms,
+        spec.targeting.clone(),
+        spec.traffic,
+        lanes,
+        spec.salt.clone(),
+    )
 }

@@ -14,6 +14,7 @@ pub mod leases;
 pub mod migrations;
 pub mod mutations;
 mod pool;
+pub mod results;
 pub mod revisions;
 pub mod rewards;
 pub mod state;

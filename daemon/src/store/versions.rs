@@ -337,6 +337,20 @@ type PointRow = (
     Vec<f64>,
 );
 
+fn point((version, at, reason, burn_in, arms, shares): PointRow) -> Point {
+    Point {
+        at,
+        version: Version(version as u32),
+        reason,
+        burn_in,
+        shares: arms
+            .into_iter()
+            .map(|arm| ArmId(arm as u16))
+            .zip(shares)
+            .collect(),
+    }
+}
+
 /// A lane's versions over time, oldest first, thinned evenly to at most `limit`; the newest is always there.
 pub async fn history(
     connection: &mut PgConnection,
@@ -358,18 +372,72 @@ pub async fn history(
     .bind(newest.0 as i32)
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(version, at, reason, burn_in, arms, shares)| Point {
-            at,
-            version: Version(version as u32),
-            reason,
-            burn_in,
-            shares: arms
-                .into_iter()
-                .map(|arm| ArmId(arm as u16))
-                .zip(shares)
-                .collect(),
-        })
-        .collect())
+    Ok(rows.into_iter().map(point).collect())
+}
+
+/// What the publisher writes as the reason of an everyday version, before the number.
+pub const LEARNED: &str = "learned from ";
+
+/// A lane's newest milestones, and its newest everyday versions, newest first; at most `limit` of each.
+pub async fn milestones(
+    connection: &mut PgConnection,
+    experiment: ExperimentId,
+    lane: LaneId,
+    limit: i64,
+) -> Result<Vec<Point>, StoreError> {
+    let rows: Vec<PointRow> = sqlx::query_as(
+        "(select version, published_at, reason, burn_in, arms, allocation
+          from experiment_policy_versions
+          where experiment_id = $1 and lane = $2 and not starts_with(reason, $4)
+          order by version desc limit $3)
+         union all
+         (select version, published_at, reason, burn_in, arms, allocation
+          from experiment_policy_versions
+          where experiment_id = $1 and lane = $2 and starts_with(reason, $4)
+          order by version desc limit $3)
+         order by 1 desc",
+    )
+    .bind(experiment.0)
+    .bind(lane.0 as i16)
+    .bind(limit)
+    .bind(LEARNED)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(point).collect())
+}
+
+/// The spec that was in force at `revision`.
+pub async fn spec_at(
+    connection: &mut PgConnection,
+    experiment: ExperimentId,
+    revision: Revision,
+) -> Result<ExperimentSpec, StoreError> {
+    let spec: serde_json::Value = sqlx::query_scalar(
+        "select spec from experiment_revisions
+         where experiment_id = $1 and revision <= $2 order by revision desc limit 1",
+    )
+    .bind(experiment.0)
+    .bind(revision.0 as i64)
+    .fetch_one(connection)
+    .await?;
+    serde_json::from_value(spec).map_err(|error| {
+        StoreError::unreadable(
+            format!("spec of experiment {experiment} at revision {revision}"),
+            error,
+        )
+    })
+}
+
+/// How many versions an experiment has, all lanes together.
+pub async fn count(
+    connection: &mut PgConnection,
+    experiment: ExperimentId,
+) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from experiment_policy_versions where experiment_id = $1",
+    )
+    .bind(experiment.0)
+    .fetch_one(connection)
+    .await?;
+    Ok(count as u64)
 }

@@ -314,5 +314,5 @@ fn reason(
         evidence.iter().map(|stats| stats.resolved).sum()
     };
     let more = resolved(evidence).saturating_sub(resolved(&current.evidence));
-    format!("learned from {more} more rewards")
+    format!("{}{more} more rewards", versions::LEARNED)
 }

@@ -1,0 +1,117 @@
+//! One experiment's screen: its row, its allocation over time and what happened to it.
+
+use std::collections::HashMap;
+
+use bandit::experiment::{ArmId, LaneId};
+use bandit::spec;
+use protocol::control::{AuditEntry, AuditQuery};
+use protocol::experiments::{AllocationPoint, Detail, TimelineEntry};
+
+use super::beliefs::in_file_order;
+use super::{Reading, ReadingError};
+use crate::store::versions::Point;
+use crate::store::{audit, versions};
+use crate::world::Live;
+
+/// Points of the allocation chart, at most: more than the widest terminal has columns.
+const MOST_POINTS: u32 = 500;
+
+/// Entries of the timeline, at most: a screen and a few pages.
+const MOST_ENTRIES: usize = 100;
+
+/// Of these, everyday policy versions and milestones, at most each: the rest is what people did.
+const MOST_VERSIONS: i64 = 20;
+
+pub(super) async fn detail(
+    reading: &Reading,
+    live: &std::sync::Arc<Live>,
+) -> Result<Detail, ReadingError> {
+    let mut rows = reading.rows_of(std::slice::from_ref(live)).await?;
+    let row = rows
+        .pop()
+        .ok_or_else(|| ReadingError::NotFound(live.serving.key.to_string()))?;
+    let mut connection = reading.store.pool.acquire().await?;
+    let history = versions::history(&mut connection, live.id, LaneId::MAIN, MOST_POINTS).await?;
+    let milestones =
+        versions::milestones(&mut connection, live.id, LaneId::MAIN, MOST_VERSIONS).await?;
+    drop(connection);
+    let query = AuditQuery {
+        key: Some(live.serving.key.to_string()),
+        before: None,
+        limit: MOST_ENTRIES as u32,
+    };
+    let audited = audit::page(&reading.store, &query).await?.entries;
+    let order: Vec<ArmId> = in_file_order(live).into_iter().map(|arm| arm.id).collect();
+    Ok(Detail {
+        now: reading.clock.now(),
+        row,
+        allocation: history
+            .into_iter()
+            .map(|point| allocation_point(&point, &order))
+            .collect(),
+        events: timeline(live, &milestones, audited),
+        spec_toml: spec::to_toml(&live.spec),
+    })
+}
+
+fn allocation_point(point: &Point, order: &[ArmId]) -> AllocationPoint {
+    let shares: HashMap<ArmId, f64> = point.shares.iter().copied().collect();
+    AllocationPoint {
+        at: point.at,
+        version: point.version.0,
+        shares: order
+            .iter()
+            .map(|arm| shares.get(arm).copied().unwrap_or(0.0))
+            .collect(),
+    }
+}
+
+/// Newest first.
+fn timeline(live: &Live, milestones: &[Point], audited: Vec<AuditEntry>) -> Vec<TimelineEntry> {
+    let mut entries: Vec<TimelineEntry> = audited.into_iter().map(mutation).collect();
+    entries.extend(milestones.iter().map(|point| publication(live, point)));
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+    entries.truncate(MOST_ENTRIES);
+    entries
+}
+
+fn mutation(entry: AuditEntry) -> TimelineEntry {
+    let refused = if entry.result == "refused" {
+        " (refused)"
+    } else {
+        ""
+    };
+    TimelineEntry {
+        at: entry.at,
+        text: format!(
+            "{} by {}{refused}: {}",
+            entry.action, entry.actor, entry.reason
+        ),
+        kind: entry.action,
+    }
+}
+
+/// Such as `version 12: green 62.0 %, blue 38.0 % (learned from 120 more rewards)`.
+fn publication(live: &Live, point: &Point) -> TimelineEntry {
+    let name = |id: ArmId| {
+        live.serving
+            .arm(id)
+            .map_or_else(|| format!("arm {id}"), |arm| arm.name.to_string())
+    };
+    let mut shares = point.shares.clone();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let shares: Vec<String> = shares
+        .into_iter()
+        .map(|(arm, share)| format!("{} {:.1} %", name(arm), share * 100.0))
+        .collect();
+    let reason = point.burn_in.as_deref().unwrap_or(&point.reason);
+    TimelineEntry {
+        at: point.at,
+        kind: "policy".to_owned(),
+        text: format!(
+            "version {}: {} ({reason})",
+            point.version,
+            shares.join(", ")
+        ),
+    }
+}

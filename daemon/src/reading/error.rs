@@ -1,0 +1,51 @@
+//! Why something could not be read.
+
+use protocol::refusal::{Code, Refusal, Retry};
+
+use crate::store::StoreError;
+
+/// A failure to read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadingError {
+    /// There is no such experiment.
+    #[error("there is no experiment `{0}`")]
+    NotFound(String),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is stored does not fit together.
+    #[error("cannot explain {what}: {why}")]
+    Inconsistent {
+        /// Which unit or version.
+        what: String,
+        /// In words.
+        why: String,
+    },
+}
+
+impl From<sqlx::Error> for ReadingError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl ReadingError {
+    /// What the caller can do about it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NotFound(_) => Code::NotFound,
+            Self::Store(error) if error.retry() == Retry::Later => Code::Unavailable,
+            Self::Store(_) | Self::Inconsistent { .. } => Code::Internal,
+        }
+    }
+}
+
+impl From<ReadingError> for Refusal {
+    fn from(error: ReadingError) -> Self {
+        let code = error.code();
+        if code == Code::Internal {
+            tracing::error!(%error, source = ?std::error::Error::source(&error), "cannot read");
+        }
+        Self::new(code, error.to_string())
+    }
+}

@@ -1,0 +1,57 @@
+//! The figures behind rows, read for many experiments at a time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bandit::experiment::{ExperimentId, LaneId};
+
+use crate::store::results::{self, Uncounted};
+use crate::store::state::{self, LaneStats};
+use crate::store::{Store, StoreError, experiments};
+use crate::world::Live;
+
+/// The figures of some experiments, as of one instant.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    sums: BTreeMap<(ExperimentId, LaneId), LaneStats>,
+    uncounted: BTreeMap<ExperimentId, Uncounted>,
+    per_sec: BTreeMap<ExperimentId, f64>,
+}
+
+/// The figures of one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OfOne<'a> {
+    pub(super) main: Option<&'a LaneStats>,
+    pub(super) assigned: u64,
+    pub(super) decisions_per_sec: f64,
+}
+
+impl Figures {
+    pub(super) fn of(&self, live: &Live) -> OfOne<'_> {
+        let counted: u64 = self
+            .sums
+            .range((live.id, LaneId(0))..=(live.id, LaneId(u16::MAX)))
+            .flat_map(|(_, arms)| arms.values())
+            .map(|stats| stats.assigned)
+            .sum();
+        let uncounted = self.uncounted.get(&live.id).copied().unwrap_or_default();
+        OfOne {
+            main: self.sums.get(&(live.id, LaneId::MAIN)),
+            assigned: counted + uncounted.assigned,
+            decisions_per_sec: self.per_sec.get(&live.id).copied().unwrap_or(0.0),
+        }
+    }
+}
+
+pub(super) async fn read(store: &Store, lives: &[Arc<Live>]) -> Result<Figures, StoreError> {
+    let ids: Vec<ExperimentId> = lives.iter().map(|live| live.id).collect();
+    if ids.is_empty() {
+        return Ok(Figures::default());
+    }
+    let mut view = experiments::snapshot(store).await?;
+    Ok(Figures {
+        sums: state::sums(&mut view, &ids).await?,
+        uncounted: results::uncounted(&mut view, &ids).await?,
+        per_sec: results::decisions_per_sec(&mut view, &ids).await?,
+    })
+}

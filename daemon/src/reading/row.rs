@@ -1,0 +1,99 @@
+//! One experiment in the list.
+
+use bandit::experiment::{LaneId, RunState};
+use bandit::spec;
+use chrono::{DateTime, Utc};
+use protocol::experiments::{GuardrailRow, Row};
+
+use super::beliefs::{Beliefs, arm_rows};
+use super::figures::OfOne;
+use crate::publication::next_publication;
+use crate::store::state::LaneStats;
+use crate::store::versions;
+use crate::world::Live;
+
+pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateTime<Utc>) -> Row {
+    let nothing = LaneStats::new();
+    let stats = figures.main.unwrap_or(&nothing);
+    let believed = beliefs.of(live, LaneId::MAIN, stats);
+    let mut not_active = spec::not_active(&live.spec);
+    if let Some(problem) = believed.problem {
+        not_active.push(format!("P(best): {problem}"));
+    }
+    let published = live.published.iter().find(|lane| lane.lane == LaneId::MAIN);
+    let (state_by, state_why) = by_and_why(&live.serving.state);
+    Row {
+        key: live.serving.key.to_string(),
+        name: live.spec.name.clone(),
+        owner: live.spec.owner.clone(),
+        state: live.serving.state.name().to_owned(),
+        since: live.serving.state.since(),
+        state_by,
+        state_why,
+        policy: live.spec.policy.kind.name().to_owned(),
+        revision: live.revision.0,
+        traffic: live.spec.traffic.get(),
+        holdback: live.spec.holdback.get(),
+        floor: live.spec.policy.floor.get(),
+        reward: live.spec.reward.describe(),
+        decisions_per_sec: figures.decisions_per_sec,
+        assigned: figures.assigned,
+        version: published.map_or(0, |lane| lane.version.0),
+        published_at: published.map(|lane| lane.at),
+        burn_in: published
+            .and_then(|lane| lane.burn_in.as_deref())
+            .map(|recorded| burn_in_now(live, stats, recorded, now)),
+        arms: arm_rows(live, LaneId::MAIN, stats, &believed),
+        guardrails: guardrails(live),
+        not_active,
+        holds: live.holds.clone(),
+    }
+}
+
+fn by_and_why(state: &RunState) -> (String, String) {
+    match state {
+        RunState::Paused { by, why, .. }
+        | RunState::Stopped { by, why, .. }
+        | RunState::RolledBack { by, why, .. } => (by.clone(), why.clone()),
+        RunState::Draft | RunState::Running { .. } | RunState::Archived { .. } => {
+            (String::new(), String::new())
+        }
+    }
+}
+
+/// How far burn-in is: as of now, not as of the version, which may be hours old.
+fn burn_in_now(live: &Live, stats: &LaneStats, recorded: &str, now: DateTime<Utc>) -> String {
+    let progress = live.started_at.and_then(|started_at| {
+        let running_for = versions::running_for(started_at, now);
+        let arms = &live.serving.arms;
+        next_publication(&live.spec, arms, LaneId::MAIN, stats, running_for).ok()
+    });
+    match progress.map(|next| next.burn_in) {
+        Some(Some(burn_in)) => burn_in,
+        Some(None) => "burn-in is over; the next version learns".to_owned(),
+        None => recorded.to_owned(),
+    }
+}
+
+fn guardrails(live: &Live) -> Vec<GuardrailRow> {
+    live.spec
+        .guardrails
+        .iter()
+        .map(|guardrail| GuardrailRow {
+            name: guardrail.name.clone(),
+            limit: guardrail.describe_limit(),
+            action: action(guardrail).to_owned(),
+            status: "not_active".to_owned(),
+        })
+        .collect()
+}
+
+fn action(guardrail: &spec::model::GuardrailSpec) -> &'static str {
+    use spec::model::GuardrailAction::{Alert, Pause, Quarantine, Rollback};
+    match guardrail.action {
+        Alert => "alert",
+        Quarantine => "quarantine",
+        Pause => "pause",
+        Rollback => "rollback",
+    }
+}
