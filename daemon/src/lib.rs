@@ -22,5 +22,6 @@ pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod unit_secret;
+pub mod verify;
 pub mod workers;
 pub mod world;

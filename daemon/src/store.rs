@@ -20,6 +20,7 @@ pub mod rewards;
 pub mod state;
 mod transaction;
 pub mod units;
+pub mod verification;
 pub mod versions;
 pub mod windows;
 

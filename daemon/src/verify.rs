@@ -1,0 +1,138 @@
+//! `pitbossd verify`: everything that is derived is computed again from the ledgers and compared exactly.
+//!
+//! It reads inside one snapshot, page by page, so it may run beside the daemon, on its own, or on a restored
+//! backup, and it changes nothing.
+
+mod draws;
+mod publications;
+mod report;
+mod units;
+
+use std::collections::BTreeMap;
+
+use bandit::experiment::ExperimentId;
+use bandit::posterior::ArmStats;
+use sqlx::PgConnection;
+
+pub use report::{Difference, ExperimentReport, Report};
+
+use crate::store::state::StateKey;
+use crate::store::verification::{self, Subject, state_key};
+use crate::store::{Store, StoreError, audit, experiments};
+use draws::Draws;
+use report::Differences;
+use units::UnitCheck;
+
+/// Assignments a page: a few megabytes, whatever the ledgers hold.
+const PAGE: i64 = 5_000;
+
+/// Computes everything again and says what differs.
+pub async fn verify(store: &Store) -> Result<Report, StoreError> {
+    let mut view = experiments::snapshot(store).await?;
+    let mut report = Report::default();
+    for (id, subject) in verification::subjects(&mut view).await? {
+        match subject {
+            Ok(subject) => report.experiments.push(one(&mut view, &subject).await?),
+            Err(error) => report
+                .experiments
+                .push(ExperimentReport::unreadable(id, &error)),
+        }
+    }
+    drop(view);
+    report.audit(&audit::verify(store).await?);
+    Ok(report)
+}
+
+async fn one(view: &mut PgConnection, subject: &Subject) -> Result<ExperimentReport, StoreError> {
+    let mut differences = Differences::default();
+    let mut report = ExperimentReport::new(&subject.key);
+    report.versions = publications::check(view, subject, &mut differences).await?;
+    let mut recomputed = Recomputed::new(subject.id);
+    let mut draws = Draws::default();
+    let check = UnitCheck::new(&subject.spec.reward);
+    let mut after = None;
+    loop {
+        let (page, next) = verification::page(view, subject.id, after, PAGE).await?;
+        for (key, ledger) in &page {
+            check.check(*key, ledger, &mut differences);
+            if let Some(assigned) = &ledger.assigned {
+                draws
+                    .check(view, subject, *key, assigned.drawn, &mut differences)
+                    .await?;
+            }
+            recomputed.add(ledger);
+            report.add(ledger);
+        }
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let (state, uncounted) = verification::state(view, subject.id).await?;
+    report.uncounted = uncounted;
+    report.state_rows = state.len() as u64;
+    recomputed.compare(&state, &mut differences);
+    report.close(differences);
+    Ok(report)
+}
+
+/// The state that the ledgers give.
+struct Recomputed {
+    experiment: ExperimentId,
+    state: BTreeMap<StateKey, ArmStats>,
+}
+
+impl Recomputed {
+    fn new(experiment: ExperimentId) -> Self {
+        Self {
+            experiment,
+            state: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, ledger: &verification::UnitLedger) {
+        if let Some(assigned) = &ledger.assigned {
+            let key = state_key(self.experiment, assigned.drawn);
+            let stats = self.state.entry(key).or_default();
+            stats.assigned += 1;
+            stats.exposed += u64::from(assigned.exposed_at.is_some());
+        }
+        for entry in &ledger.entries {
+            if entry.kind == Some(crate::store::rewards::EntryKind::Closed) {
+                let key = state_key(self.experiment, entry.drawn);
+                *self.state.entry(key).or_default() += ArmStats::of_reward(entry.reward_micro);
+            }
+        }
+    }
+
+    fn compare(&self, stored: &BTreeMap<StateKey, ArmStats>, differences: &mut Differences) {
+        let keys: std::collections::BTreeSet<&StateKey> =
+            self.state.keys().chain(stored.keys()).collect();
+        let nothing = ArmStats::default();
+        for key in keys {
+            let ours = self.state.get(key).unwrap_or(&nothing);
+            let theirs = stored.get(key).unwrap_or(&nothing);
+            if ours != theirs {
+                let what = format!(
+                    "state of lane {}, arm {}, version {}",
+                    key.lane, key.arm, key.version
+                );
+                differences.add(what, describe(theirs), describe(ours));
+            }
+        }
+    }
+}
+
+fn describe(stats: &ArmStats) -> String {
+    let ArmStats {
+        assigned,
+        exposed,
+        resolved,
+        reward_sum_micro,
+        reward_sq_sum_micro,
+    } = stats;
+    format!(
+        "assigned {assigned}, exposed {exposed}, resolved {resolved}, sum {reward_sum_micro}, squares {reward_sq_sum_micro}"
+    )
+}
+

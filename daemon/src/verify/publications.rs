@@ -1,0 +1,139 @@
+//! Every policy version is computed again from what it says it was computed from, bit for bit.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use bandit::allocation::Allocation;
+use bandit::experiment::{Arm, LaneId, Revision, Version};
+use bandit::spec::model::ExperimentSpec;
+use sqlx::PgConnection;
+
+use super::report::Differences;
+use crate::publication::next_publication;
+use crate::store::StoreError;
+use crate::store::state::LaneStats;
+use crate::store::verification::Subject;
+use crate::store::versions::{self, PolicyVersion};
+
+/// Versions a page.
+const PAGE: i64 = 1_000;
+
+/// Checks all versions of one experiment; returns how many.
+pub(super) async fn check(
+    view: &mut PgConnection,
+    subject: &Subject,
+    differences: &mut Differences,
+) -> Result<u64, StoreError> {
+    let mut specs: HashMap<Revision, ExperimentSpec> = HashMap::new();
+    let mut after = (LaneId(0), Version(0));
+    let mut count = 0;
+    loop {
+        let page = versions::page(view, subject.id, after, PAGE).await?;
+        let Some((last, _)) = page.last() else {
+            return Ok(count);
+        };
+        let last = *last;
+        for (number, version) in page {
+            count += 1;
+            check_number(after, number, differences);
+            after = number;
+            let version = match version {
+                Ok(version) => version,
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    differences.add(name(number), source.unwrap_or_default(), "an allocation");
+                    continue;
+                }
+            };
+            let spec = match specs.entry(version.revision) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(slot) => {
+                    slot.insert(versions::spec_at(view, subject.id, version.revision).await?)
+                }
+            };
+            check_one(spec, &subject.arms, &version, differences);
+        }
+        after = last;
+    }
+}
+
+fn name((lane, version): (LaneId, Version)) -> String {
+    format!("version {version} of lane {lane}")
+}
+
+/// The numbers of a lane are 1, 2, 3, ...
+fn check_number(
+    before: (LaneId, Version),
+    number: (LaneId, Version),
+    differences: &mut Differences,
+) {
+    let expected = if before.0 == number.0 {
+        before.1.0 + 1
+    } else {
+        1
+    };
+    if number.1.0 != expected {
+        let what = format!("versions of lane {}", number.0);
+        differences.add(
+            what,
+            format!("{} after a gap", number.1),
+            format!("{expected} before it"),
+        );
+    }
+}
+
+fn check_one(
+    spec: &ExperimentSpec,
+    arms: &[Arm],
+    version: &PolicyVersion,
+    differences: &mut Differences,
+) {
+    let open: Vec<Arm> = arms
+        .iter()
+        .filter(|arm| version.allocation.arms().any(|open| open == arm.id))
+        .map(|arm| Arm {
+            retired: false,
+            ..arm.clone()
+        })
+        .collect();
+    let stats: LaneStats = version
+        .allocation
+        .arms()
+        .zip(version.evidence.iter().copied())
+        .collect();
+    let what = name((version.lane, version.version));
+    match next_publication(spec, &open, version.lane, &stats, version.running_for) {
+        Ok(again) => {
+            if bits(&again.allocation) != bits(&version.allocation) {
+                differences.add(
+                    format!("allocation of {what}"),
+                    in_words(&version.allocation),
+                    in_words(&again.allocation),
+                );
+            }
+            if again.burn_in != version.burn_in {
+                differences.add(
+                    format!("burn-in of {what}"),
+                    version.burn_in.as_deref().unwrap_or("over"),
+                    again.burn_in.as_deref().unwrap_or("over"),
+                );
+            }
+        }
+        Err(error) => differences.add(what, in_words(&version.allocation), error.to_string()),
+    }
+}
+
+fn bits(allocation: &Allocation) -> Vec<(u16, u64)> {
+    allocation
+        .iter()
+        .map(|(arm, share)| (arm.0, share.to_bits()))
+        .collect()
+}
+
+fn in_words(allocation: &Allocation) -> String {
+    let shares: Vec<String> = allocation
+        .iter()
+        .map(|(arm, share)| format!("arm {arm} {share}"))
+        .collect();
+    shares.join(", ")
+}
