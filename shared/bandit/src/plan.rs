@@ -6,6 +6,7 @@
 mod arms;
 mod effects;
 mod fields;
+mod forecast;
 mod numbers;
 mod settled;
 mod state;

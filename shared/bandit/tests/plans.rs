@@ -40,9 +40,11 @@ fn state(word: &str) -> RunState {
     }
 }
 
-/// What runs: its arms have 1,240 units each, an even split, and no rewards yet.
+/// What runs: its arms have 1,240 units each, an even split, and no rewards yet. `learnt`: two hours later, the first
+/// arm has no success among 1,000 outcomes, the second 1, the third 2, and so on.
 fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
     let started = directives[0] != "draft";
+    let learnt = directives.contains(&"learnt");
     let arms: Vec<Arm> = spec
         .arms
         .iter()
@@ -77,17 +79,21 @@ fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
         stats: assigned_by_arm
             .iter()
             .map(|(arm, assigned)| {
+                let index = spec.arms.iter().position(|it| it.name == *arm).unwrap();
+                let successes = i64::try_from(index).unwrap() * 1_000_000;
                 let stats = ArmStats {
                     assigned: *assigned,
                     exposed: *assigned,
-                    ..ArmStats::default()
+                    resolved: if learnt { 1_000 } else { 0 },
+                    reward_sum_micro: if learnt { successes } else { 0 },
+                    reward_sq_sum_micro: if learnt { successes } else { 0 },
                 };
                 (arm.clone(), stats)
             })
             .collect(),
         assigned_by_arm,
         decisions_per_day: if started { 12_410.2 } else { 0.0 },
-        running_for: Millis(60_000),
+        running_for: Millis(if learnt { 7_200_000 } else { 60_000 }),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a change means for users, in words with figures: who moves, what is stopped, what new units get.
 
+mod split;
+
 use crate::experiment::{Arm, ArmName, RunState, Verb};
 use crate::plan::numbers::{control, per_day, units};
 use crate::plan::{Current, Effect, FieldChange, arms};
@@ -38,6 +40,7 @@ pub(super) fn of_new(spec: &ExperimentSpec, verb: Option<Verb>) -> Vec<Effect> {
             "starts at once: {} of the eligible units take part, {} of them in the holdback",
             spec.traffic, spec.holdback
         ));
+        split::of_new(&mut effects, spec);
     } else {
         effects.say(format!(
             "created as a draft: callers get {} until it is started",
@@ -88,7 +91,9 @@ pub(super) fn of_change(
     traffic(&mut effects, current, wanted);
     eligibility(&mut effects, current, wanted);
     holdback(&mut effects, current, wanted);
-    if !moved && effects.0.len() == said {
+    let moved = moved || effects.0.len() > said;
+    split::of_change(&mut effects, current, wanted);
+    if !moved {
         effects.say("nobody who is in moves");
     }
     effects.warnings_first()
@@ -107,6 +112,7 @@ fn transition(
                 "starts: {} of the eligible units take part, {} of them in the holdback",
                 wanted.traffic, wanted.holdback
             ));
+            split::of_new(effects, wanted);
         }
         Some(Verb::Pause) => effects.warn(format!(
             "new units get {} from now on, unrecorded ({}); units that are in keep their arm",

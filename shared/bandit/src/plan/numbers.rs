@@ -26,6 +26,12 @@ pub(super) fn per_day(rate: f64) -> String {
     format!("{} decisions/day", count(rate.max(0.0).round() as u64))
 }
 
+/// A probability with one decimal at most, such as `20%` or `33.3%`.
+pub(super) fn percent(share: f64) -> String {
+    let tenths = (share * 1_000.0).round() / 10.0;
+    format!("{tenths}%")
+}
+
 /// The control arm as people say it, such as `control "green"`.
 pub(super) fn control(spec: &ExperimentSpec) -> String {
     let name = spec.control().name.as_str();
@@ -49,5 +55,7 @@ mod tests {
         ] {
             assert_eq!(count(number), text);
         }
+        assert_eq!(percent(1.0 / 3.0), "33.3%");
+        assert_eq!(percent(0.2), "20%");
     }
 }

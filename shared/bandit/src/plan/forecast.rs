@@ -1,0 +1,68 @@
+//! What new units would draw, from the very function that publishes.
+
+use std::collections::BTreeMap;
+
+use crate::experiment::{ArmId, ArmName, Millis};
+use crate::plan::Current;
+use crate::policy::{ArmView, allocate};
+use crate::posterior::ArmStats;
+use crate::spec::model::ExperimentSpec;
+
+/// The split that would be published.
+pub(super) struct Forecast {
+    /// Each declared arm's probability, in the order of the file.
+    pub shares: Vec<(ArmName, f64)>,
+    /// Why the split is still even, if it is.
+    pub burn_in: Option<String>,
+}
+
+/// The learning lane's split under the new spec, with what has been learnt so far.
+pub(super) fn of_change(current: &Current, wanted: &ExperimentSpec) -> Option<Forecast> {
+    let ids: BTreeMap<&ArmName, ArmId> =
+        current.arms.iter().map(|arm| (&arm.name, arm.id)).collect();
+    let next = ids.values().map(|id| id.0 + 1).max().unwrap_or(0);
+    predict(wanted, &ids, next, &current.stats, current.running_for)
+}
+
+/// The split a new experiment starts with.
+pub(super) fn of_new(spec: &ExperimentSpec) -> Option<Forecast> {
+    predict(spec, &BTreeMap::new(), 0, &BTreeMap::new(), Millis(0))
+}
+
+fn predict(
+    spec: &ExperimentSpec,
+    ids: &BTreeMap<&ArmName, ArmId>,
+    mut next: u16,
+    stats: &BTreeMap<ArmName, ArmStats>,
+    running_for: Millis,
+) -> Option<Forecast> {
+    let mut names: BTreeMap<ArmId, &ArmName> = BTreeMap::new();
+    let mut views = Vec::new();
+    for arm in &spec.arms {
+        let id = ids.get(&arm.name).copied().unwrap_or_else(|| {
+            next += 1;
+            ArmId(next - 1)
+        });
+        names.insert(id, &arm.name);
+        views.push(ArmView {
+            id,
+            weight: arm.weight,
+            stats: stats.get(&arm.name).copied().unwrap_or_default(),
+        });
+    }
+    views.sort_by_key(|view| view.id);
+    let name = |id: ArmId| names.get(&id).map_or_else(String::new, ToString::to_string);
+    let published = allocate(&spec.policy, &views, running_for, name).ok()?;
+    let id_of: BTreeMap<&ArmName, ArmId> = names.iter().map(|(id, name)| (*name, *id)).collect();
+    Some(Forecast {
+        shares: spec
+            .arms
+            .iter()
+            .filter_map(|arm| {
+                let id = id_of.get(&arm.name)?;
+                Some((arm.name.clone(), published.allocation.get(*id)))
+            })
+            .collect(),
+        burn_in: published.burn_in,
+    })
+}
