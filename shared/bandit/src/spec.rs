@@ -17,6 +17,7 @@ mod problem;
 mod reader;
 mod reward;
 mod schedule;
+mod slot;
 mod source;
 mod suggest;
 mod targeting;
@@ -30,7 +31,8 @@ pub use write::to_toml;
 use crate::spec::limits::{MAX_EXPERIMENTS, MAX_FILE_BYTES};
 use crate::spec::model::ExperimentSpec;
 use crate::spec::problem::Problems;
-use crate::spec::reader::{Reader, Slot};
+use crate::spec::reader::Reader;
+use crate::spec::slot::Slot;
 use crate::spec::source::Source;
 
 /// A file, valid as a whole.

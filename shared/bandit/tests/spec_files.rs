@@ -88,3 +88,84 @@ fn every_bad_file_gives_exactly_its_problems() {
         );
     }
 }
+
+fn small(key: &str) -> String {
+    format!(
+        "[[experiment]]\nkey = \"{key}\"\nreward = \"purchase\"\narms = [\"a\", \"b\"]\ncontrol = \"a\"\n"
+    )
+}
+
+fn repeated(times: usize, text: impl Fn(usize) -> String) -> String {
+    (0..times).map(text).collect()
+}
+
+#[test]
+fn a_small_experiment_needs_five_lines_and_says_nothing_else() {
+    let file = spec::parse("small.toml", &small("signup_form")).unwrap();
+    assert_eq!(file.experiments.len(), 1);
+    assert_eq!(spec::not_active(&file.experiments[0]), Vec::<String>::new());
+}
+
+#[test]
+fn what_runs_ahead_of_its_engine_is_listed() {
+    let file = spec::parse("experiments.example.toml", &example()).unwrap();
+    let parts = spec::not_active(&file.experiments[0]);
+    assert!(parts.contains(
+        &"guardrail \"checkout errors\": the guardrail engine does not run yet".to_owned()
+    ));
+    assert!(parts.contains(&"decision: the decision engine does not run yet".to_owned()));
+}
+
+#[test]
+fn files_over_the_limits_are_refused_in_one_sentence() {
+    let too_long = format!("# {}\n", "x".repeat(1 << 20));
+    let problems = spec::parse("long.toml", &too_long).unwrap_err();
+    assert_eq!(problems.len(), 1, "{}", listed(&problems));
+
+    let full: String = repeated(1_000, |n| small(&format!("e{n}")));
+    assert_eq!(
+        spec::parse("full.toml", &full).unwrap().experiments.len(),
+        1_000
+    );
+    let problems = spec::parse("over.toml", &(full + &small("more"))).unwrap_err();
+    assert_eq!(problems.len(), 1, "{}", listed(&problems));
+
+    let wrong = "unknown = 1\n".repeat(300);
+    let many: String = repeated(300, |n| {
+        format!(
+            "k{n} = 1
+"
+        )
+    });
+    assert_eq!(spec::parse("many.toml", &many).unwrap_err().len(), 201);
+    assert!(spec::parse("wrong.toml", &wrong).is_err());
+
+    let config = format!("config = {{ text = \"{}\" }}", "x".repeat(17 * 1024));
+    let large = small("a").replace("\"b\"]", &format!("{{ name = \"b\", {config} }}]"));
+    let problems = spec::parse("large.toml", &large).unwrap_err();
+    assert_eq!(problems.len(), 1, "{}", listed(&problems));
+}
+
+#[test]
+fn absurdly_nested_files_are_problems_and_not_crashes() {
+    for text in [
+        format!("a = {}1{}", "[".repeat(100_000), "]".repeat(100_000)),
+        format!("a = {}", "{ b = ".repeat(100_000)),
+        format!("[{}]", "a.".repeat(100_000)),
+        format!("{} = 1", vec!["a"; 100_000].join(".")),
+        small("a").replace(
+            "control =",
+            &format!("config_json = '{}'\ncontrol =", "[".repeat(100_000)),
+        ),
+        "[[experiment]]\n".repeat(20_000),
+    ] {
+        assert!(spec::parse("deep.toml", &text).is_err());
+    }
+}
+
+#[test]
+fn line_ends_of_windows_are_counted_once() {
+    let text = small("a").replace('\n', "\r\n") + "colour = 1\r\n";
+    let problems = spec::parse("windows.toml", &text).unwrap_err();
+    assert_eq!(problems[0].line, 6, "{}", listed(&problems));
+}

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::experiment::{ARMS, ArmName};
 use crate::spec::config;
 use crate::spec::model::{ArmSpec, PolicyKind, PolicySpec};
-use crate::spec::reader::{Reader, Slot};
+use crate::spec::reader::Reader;
+use crate::spec::slot::Slot;
 
 /// The keys of an arm.
 pub(super) const KEYS: &[&str] = &["name", "control", "weight", "config", "config_json"];
@@ -68,8 +69,8 @@ pub(super) fn read(experiment: &Reader<'_>, policy: Option<&PolicySpec>) -> Opti
 }
 
 fn read_arm<'a>(slot: Slot<'a>, index: usize, policy: Option<&PolicySpec>) -> Option<Draft<'a>> {
+    let slot = slot.inside(format!("arm {}", index + 1));
     if slot.value().is_str() {
-        let slot = slot.inside(format!("arm {}", index + 1));
         return Some(Draft {
             name: slot.parsed("rename it")?,
             control: None,
@@ -132,7 +133,10 @@ fn check_unique(drafts: &[Draft<'_>]) {
     for draft in drafts {
         if let Some(first) = first_lines.get(&draft.name) {
             draft.slot.problem(
-                format!("has a name that is already used on line {first}"),
+                format!(
+                    "has the name of the one on line {first}: \"{}\"",
+                    draft.name
+                ),
                 "give one of the two another name",
             );
         } else {
@@ -212,13 +216,14 @@ fn check_floor(experiment: &Reader<'_>, count: usize, policy: Option<&PolicySpec
     if arms * floor >= 1.0 {
         experiment.problem(
             format!(
-                "gives {count} arms a floor of {floor} each, which leaves nothing to learn with"
+                "gives {count} arms a floor of {} each, which leaves nothing to learn with",
+                policy.floor
             ),
             format!("write a policy.floor below {}", Rounded(1.0 / arms)),
         );
     }
-    if let Some(most) = policy.max_weight.map(crate::experiment::Share::get)
-        && arms * most < 1.0
+    if let Some(most) = policy.max_weight
+        && arms * most.get() < 1.0
     {
         experiment.problem(
             format!("allows {count} arms at most {most} each, which is less than everyone"),

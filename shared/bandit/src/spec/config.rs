@@ -7,7 +7,8 @@ use serde_json::{Map, Number, Value};
 use toml::de::{DeTable, DeValue};
 
 use crate::spec::limits::{MAX_CONFIG_BYTES, MAX_CONFIG_DEPTH, MAX_FILE_BYTES};
-use crate::spec::reader::{Reader, Slot, finite, integer};
+use crate::spec::reader::Reader;
+use crate::spec::slot::{Slot, finite, integer};
 
 /// The configuration of an arm: `config`, `config_json`, or an empty object.
 pub(super) fn read(arm: &Reader<'_>) -> Option<Value> {
@@ -107,7 +108,7 @@ fn from_json(slot: &Slot<'_>) -> Option<Value> {
             let lines_below = line_below(slot, error.line());
             slot.problem_below(
                 lines_below,
-                &format!("is not JSON: {}", without_place(&error)),
+                &format!("cannot be read as JSON: {}", without_place(&error)),
                 "correct it, or write `config` as a TOML table",
             );
             None

@@ -2,7 +2,8 @@
 
 use crate::spec::defaults;
 use crate::spec::model::{AutoDecision, DecisionPreset, DecisionSpec};
-use crate::spec::reader::{Reader, Slot};
+use crate::spec::reader::Reader;
+use crate::spec::slot::Slot;
 
 /// The keys of a decision section.
 pub(super) const KEYS: &[&str] = &[

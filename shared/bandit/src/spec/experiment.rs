@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::experiment::{ExperimentKey, Share};
 use crate::spec::model::{DeclaredState, ExperimentSpec, OnOutage};
 use crate::spec::problem::Problems;
-use crate::spec::reader::{Reader, Slot};
+use crate::spec::reader::Reader;
+use crate::spec::slot::Slot;
 use crate::spec::{
     arms, decision, defaults, guardrail, limits, policy, reward, schedule, targeting,
 };

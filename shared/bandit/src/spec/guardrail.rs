@@ -8,7 +8,8 @@ use crate::experiment::Share;
 use crate::spec::defaults;
 use crate::spec::limits::MAX_GUARDRAILS;
 use crate::spec::model::{EventMeasure, GuardrailAction, GuardrailCheck, GuardrailSpec, OnNoData};
-use crate::spec::reader::{Reader, Slot};
+use crate::spec::reader::Reader;
+use crate::spec::slot::Slot;
 
 /// The keys of every guardrail.
 pub(super) const KEYS: &[&str] = &[

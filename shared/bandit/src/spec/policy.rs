@@ -3,7 +3,8 @@
 use crate::experiment::Share;
 use crate::spec::defaults;
 use crate::spec::model::{BetaPrior, BurnIn, PolicyKind, PolicySpec};
-use crate::spec::reader::{Reader, Slot};
+use crate::spec::reader::Reader;
+use crate::spec::slot::Slot;
 
 /// The keys of every policy, then the ones of a single kind.
 pub(super) const KEYS: &[&str] = &[
@@ -111,7 +112,7 @@ fn read_max_weight(slot: &Slot<'_>, floor: Share) -> Option<Share> {
     let most = slot.share()?;
     if most <= floor {
         slot.problem(
-            format!("is {}, not above the floor of {}", most.get(), floor.get()),
+            format!("is {most}, not above the floor of {floor}"),
             "raise it, or lower the floor",
         );
         return None;

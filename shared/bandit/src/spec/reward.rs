@@ -4,7 +4,8 @@ use crate::experiment::Millis;
 use crate::spec::defaults;
 use crate::spec::limits::{MAX_EVENTS_PER_UNIT, MAX_REWARD_EVENTS, MAX_WINDOW};
 use crate::spec::model::{Aggregate, Credit, Direction, OutcomeSpec, RewardSpec, SuccessSpec};
-use crate::spec::reader::{Reader, Slot};
+use crate::spec::reader::Reader;
+use crate::spec::slot::Slot;
 
 /// The keys of a reward.
 pub(super) const KEYS: &[&str] = &[

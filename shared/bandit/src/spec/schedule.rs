@@ -6,7 +6,8 @@ use toml::de::DeValue;
 use crate::experiment::Share;
 use crate::spec::limits::MAX_RAMP_STEPS;
 use crate::spec::model::{RampStep, ScheduleSpec};
-use crate::spec::reader::{Reader, Slot};
+use crate::spec::reader::Reader;
+use crate::spec::slot::Slot;
 
 /// The keys of a schedule.
 pub(super) const KEYS: &[&str] = &["start", "stop", "ramp", "archive_after"];
@@ -74,21 +75,13 @@ fn read_ramp(slot: &Slot<'_>, traffic: Share) -> Vec<RampStep> {
             && step.traffic <= last.traffic
         {
             table.problem(
-                format!(
-                    "steps from {} to {}",
-                    last.traffic.get(),
-                    step.traffic.get()
-                ),
+                format!("steps from {} to {}", last.traffic, step.traffic),
                 "a ramp rises: sort the steps, or remove one",
             );
         }
         if step.traffic > traffic {
             table.problem(
-                format!(
-                    "steps to {}, above traffic = {}",
-                    step.traffic.get(),
-                    traffic.get()
-                ),
+                format!("steps to {}, above traffic = {traffic}", step.traffic),
                 "the ramp leads up to `traffic`: raise that, or lower the step",
             );
         }

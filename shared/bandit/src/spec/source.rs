@@ -87,18 +87,30 @@ fn leaves_the_rest_readable(error: &Error) -> bool {
 
 const UNQUOTED: &str = "string values must be quoted";
 const DUPLICATE: &str = "duplicate key";
+/// One string, number or key that is not well formed: another such error is another mistake.
+const MALFORMED: &str = "invalid";
 
-/// Adds the errors of one piece, one a line: those after the first are usually its echo.
+/// Adds the errors of one piece. After a bracket, comma or equals sign that is missing, the parser stumbles over what
+/// follows: only the first such error is the cause, the others are its echo.
 fn report(problems: &Problems<'_>, piece: &str, errors: &[Error]) {
+    let mut derailed = false;
     for error in errors {
-        let at = error.span().map_or(0, |span| span.start);
-        let line = problems.line(at);
-        if problems.has_line(line) {
-            continue;
+        let line = problems.line(error.span().map_or(0, |span| span.start));
+        let derails = !leaves_the_rest_readable(error) && !error.message().starts_with(MALFORMED);
+        let echo = derailed && (derails || is_a_key(piece, error));
+        derailed |= derails;
+        if !echo && !problems.has_line(line) {
+            let (what, fix) = in_words(piece, error);
+            problems.add_on_line(line, what, fix);
         }
-        let (what, fix) = in_words(piece, error);
-        problems.add_on_line(line, what, fix);
     }
+}
+
+/// Whether what should be a value is the key of the next line, read as an element of a list that was never closed.
+fn is_a_key(piece: &str, error: &Error) -> bool {
+    let end = error.span().map_or(0, |span| span.end);
+    let rest = piece.get(end..).unwrap_or_default();
+    error.message().starts_with(UNQUOTED) && rest.trim_start_matches([' ', '\t']).starts_with('=')
 }
 
 fn in_words(piece: &str, error: &Error) -> (String, String) {

@@ -6,7 +6,8 @@ use serde_json::Value;
 use toml::de::DeValue;
 
 use crate::spec::limits::{MAX_ATTRIBUTES, MAX_LINE_BYTES, MAX_VALUES};
-use crate::spec::reader::{Reader, Slot, finite, integer};
+use crate::spec::reader::Reader;
+use crate::spec::slot::{Slot, finite, integer};
 use crate::targeting::{Matcher, Targeting, compare, equal};
 
 /// The keys of a matcher that is written as a table.
