@@ -16,6 +16,7 @@ pub mod operations;
 pub mod postgres;
 pub mod publication;
 pub mod reading;
+pub mod rpc;
 pub mod sticky;
 pub mod store;
 pub mod telemetry;

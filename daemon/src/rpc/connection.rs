@@ -1,0 +1,163 @@
+//! One connection in time: how long a peer may be silent, dawdle inside a frame, or not read.
+//!
+//! Wraps the framed socket as tarpc's transport. A peer that breaks a limit loses its connection and
+//! nothing else. When the daemon stops, reading ends here, and tarpc then answers what is in flight.
+
+use std::io::{Error, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures::{Sink, SinkExt, Stream, StreamExt};
+use protocol::codec::CodecError;
+use protocol::control::{ControlRequest, ControlResponse};
+use protocol::transport::{ServerFrames, server_frames};
+use tarpc::{ClientMessage, Response};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, Sleep, sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+/// How long a peer may take.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeLimits {
+    /// Until its first frame is complete.
+    pub hello: Duration,
+    /// From a frame's first byte to its last.
+    pub frame: Duration,
+    /// Between frames. The console's watch asks again at least every 15 s.
+    pub idle: Duration,
+    /// To take an answer from the socket.
+    pub write: Duration,
+}
+
+impl Default for TimeLimits {
+    /// Local callers answer in microseconds; these leave room for a stopped debugger's neighbour, a
+    /// machine under swap and a laptop lid, and still give every seat back within minutes.
+    fn default() -> Self {
+        Self {
+            hello: Duration::from_secs(5),
+            frame: Duration::from_secs(10),
+            idle: Duration::from_mins(10),
+            write: Duration::from_secs(30),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaiting {
+    Hello,
+    RestOfFrame,
+    NextFrame,
+}
+
+/// A framed socket with limits in time.
+pub(super) struct Connection {
+    frames: ServerFrames,
+    limits: TimeLimits,
+    awaiting: Awaiting,
+    silence: Pin<Box<Sleep>>,
+    stalled: Option<Pin<Box<Sleep>>>,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Connection {
+    pub(super) fn new(stream: UnixStream, limits: TimeLimits, stop: CancellationToken) -> Self {
+        Self {
+            frames: server_frames(stream),
+            limits,
+            awaiting: Awaiting::Hello,
+            silence: Box::pin(sleep(limits.hello)),
+            stalled: None,
+            stop: Box::pin(stop.cancelled_owned()),
+        }
+    }
+
+    fn now_awaiting(&mut self, awaiting: Awaiting) {
+        self.awaiting = awaiting;
+        let limit = self.limit();
+        self.silence.as_mut().reset(Instant::now() + limit);
+    }
+
+    fn limit(&self) -> Duration {
+        match self.awaiting {
+            Awaiting::Hello => self.limits.hello,
+            Awaiting::RestOfFrame => self.limits.frame,
+            Awaiting::NextFrame => self.limits.idle,
+        }
+    }
+
+    fn silent_too_long(&self) -> CodecError {
+        let what = match self.awaiting {
+            Awaiting::Hello => "no complete first frame",
+            Awaiting::RestOfFrame => "a frame was not completed",
+            Awaiting::NextFrame => "no request",
+        };
+        timed_out(format!("{what} within {:?}", self.limit()))
+    }
+
+    /// `polled` if it is ready; if it stays pending for too long, an error.
+    fn or_stalled(
+        &mut self,
+        polled: Poll<Result<(), CodecError>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), CodecError>> {
+        if polled.is_ready() {
+            self.stalled = None;
+            return polled;
+        }
+        let limit = self.limits.write;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(timed_out(format!(
+            "answers were not read within {limit:?}"
+        ))))
+    }
+}
+
+fn timed_out(what: String) -> CodecError {
+    CodecError::Io(Error::new(ErrorKind::TimedOut, what))
+}
+
+impl Stream for Connection {
+    type Item = Result<ClientMessage<ControlRequest>, CodecError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.stop.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(item) = self.frames.poll_next_unpin(cx) {
+            self.now_awaiting(Awaiting::NextFrame);
+            return Poll::Ready(item);
+        }
+        if self.awaiting == Awaiting::NextFrame && self.frames.codec().is_in_frame() {
+            self.now_awaiting(Awaiting::RestOfFrame);
+        }
+        ready!(self.silence.as_mut().poll(cx));
+        Poll::Ready(Some(Err(self.silent_too_long())))
+    }
+}
+
+impl Sink<Response<ControlResponse>> for Connection {
+    type Error = CodecError;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CodecError>> {
+        let polled = self.frames.poll_ready_unpin(cx);
+        self.or_stalled(polled, cx)
+    }
+
+    fn start_send(
+        mut self: Pin<&mut Self>,
+        response: Response<ControlResponse>,
+    ) -> Result<(), CodecError> {
+        self.frames.start_send_unpin(response)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CodecError>> {
+        let polled = self.frames.poll_flush_unpin(cx);
+        self.or_stalled(polled, cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CodecError>> {
+        self.frames.poll_close_unpin(cx)
+    }
+}
