@@ -82,7 +82,7 @@ pub enum LinkEvent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
     /// To `detail`.
-    Detail(Detail),
+    Detail(Box<Detail>),
     /// To a verb.
     Done(Done),
     /// To `plan`.

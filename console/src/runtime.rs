@@ -258,7 +258,7 @@ impl Console {
     }
 
     fn suspend(&mut self, screen: &mut Screen) -> io::Result<()> {
-        screen.leave()?;
+        screen.leave();
         signals::stop_here()?;
         screen.enter_again()?;
         let (width, height) = screen.size()?;

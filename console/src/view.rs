@@ -86,7 +86,7 @@ fn draw_body(model: &Model, paper: &mut Paper, body: Rect) -> Option<Position> {
         ScreenKind::Audit => audit::draw(model, paper, body),
         _ => {
             let (lines, scroll) = text_of(model, paper.theme, body);
-            paper.lines(body, lines, scroll);
+            paper.lines(body, &lines, scroll);
         }
     }
     None

@@ -4,6 +4,7 @@ use bandit::experiment::{RunState, Verb};
 use chrono::{DateTime, Utc};
 
 use super::{Command, Id};
+use crate::model::form::Step;
 use crate::model::{Model, ScreenKind};
 
 /// Why `command` cannot be used now; `None` if it can.
@@ -19,6 +20,12 @@ pub fn why_off(model: &Model, command: &Command) -> Option<String> {
     match command.id {
         Id::Verb(verb) => why_no_verb(model, verb),
         Id::Undo => model.undo.is_none().then(|| "nothing to undo".to_owned()),
+        Id::Back => why_no_back(model),
+        Id::PlanFile | Id::Audit => (!model.link.is_up()).then(|| "not connected".to_owned()),
+        Id::AddArm | Id::RemoveArm => {
+            let elsewhere = model.form.step != Step::Arms;
+            elsewhere.then(|| "on the arms step only".to_owned())
+        }
         Id::Last => model
             .last
             .is_none()
@@ -40,6 +47,12 @@ pub fn why_off(model: &Model, command: &Command) -> Option<String> {
         Id::Reconnect => model.link.is_up().then(|| "the link is up".to_owned()),
         _ => None,
     }
+}
+
+fn why_no_back(model: &Model) -> Option<String> {
+    let layers =
+        model.stack.len() > 1 || !model.list.filter.is_empty() || model.unread_failures() > 0;
+    (!layers).then(|| "this is the first screen; q quits".to_owned())
 }
 
 /// Why a verb cannot be done to the experiment on screen.

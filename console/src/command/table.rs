@@ -348,6 +348,7 @@ pub static COMMANDS: &[Command] = &[
         name: "back",
         keys: &["esc"],
         group: Group::Everywhere,
+        hint: 11,
         label: "back",
         doc: "close the top layer: message, filter, screen; never quits",
         ..BASE

@@ -63,15 +63,31 @@ impl Pane {
         }
     }
 
-    /// The next part.
-    pub fn next(self) -> Self {
-        let at = Self::ALL.iter().position(|pane| *pane == self).unwrap_or(0);
-        Self::ALL[(at + 1) % Self::ALL.len()]
+    /// The parts on a screen of this size: a small one shows one at a time.
+    pub fn on(size: (u16, u16)) -> &'static [Self] {
+        if size.0 < 72 || size.1 < 20 {
+            return &Self::ALL[1..];
+        }
+        &Self::ALL
     }
 
-    /// The part before.
-    pub fn previous(self) -> Self {
-        let at = Self::ALL.iter().position(|pane| *pane == self).unwrap_or(0);
-        Self::ALL[(at + Self::ALL.len() - 1) % Self::ALL.len()]
+    /// What is shown at this size.
+    #[must_use]
+    pub fn shown(self, size: (u16, u16)) -> Self {
+        let panes = Self::on(size);
+        if panes.contains(&self) {
+            self
+        } else {
+            panes[0]
+        }
+    }
+
+    /// The next part at this size.
+    #[must_use]
+    pub fn next(self, size: (u16, u16)) -> Self {
+        let panes = Self::on(size);
+        let shown = self.shown(size);
+        let at = panes.iter().position(|pane| *pane == shown).unwrap_or(0);
+        panes[(at + 1) % panes.len()]
     }
 }

@@ -73,7 +73,7 @@ impl TextField {
                 self.cursor = 0;
             }
             (Code::Char('k'), true) => self.text.truncate(self.byte(self.cursor)),
-            (Code::Char('w'), true) | (Code::Backspace, true) => self.delete_word(),
+            (Code::Char('w') | Code::Backspace, true) => self.delete_word(),
             _ => return false,
         }
         true

@@ -74,9 +74,11 @@ pub struct FilterError {
 }
 
 impl Filter {
-    /// Understand a text. Empty shows everything.
-    pub fn parse(text: &str) -> Result<Self, FilterError> {
+    /// Understand a text. Empty shows everything; what is not understood is left out, and the first such part
+    /// is returned beside what was understood.
+    pub fn parse(text: &str) -> (Self, Option<FilterError>) {
         let mut terms = Vec::new();
+        let mut error = None;
         let mut keep = true;
         for (at, word) in words(text) {
             if word == "not" {
@@ -87,11 +89,15 @@ impl Filter {
                 Some(rest) => (!keep, rest, at + 1),
                 None => (keep, word, at),
             };
-            let term = term(word).map_err(|message| FilterError { at, message })?;
-            terms.push((sign, term));
+            match term(word) {
+                Ok(term) => terms.push((sign, term)),
+                Err(message) => {
+                    error.get_or_insert(FilterError { at, message });
+                }
+            }
             keep = true;
         }
-        Ok(Self { terms })
+        (Self { terms }, error)
     }
 
     /// Whether a row is shown.
@@ -204,7 +210,7 @@ mod tests {
             ("größe p>x", 6, "not a number"),
             ("!q>1", 1, "no number `q`"),
         ] {
-            let error = Filter::parse(text).expect_err(text);
+            let error = Filter::parse(text).1.expect(text);
             assert_eq!(error.at, at, "{text}");
             assert!(error.message.contains(part), "{}", error.message);
         }
@@ -213,7 +219,7 @@ mod tests {
     #[test]
     fn words_fields_and_not_are_understood() {
         for text in ["", "checkout", "not state:draft", "!owner:x p>0.9 dec<1"] {
-            assert!(Filter::parse(text).is_ok(), "{text}");
+            assert_eq!(Filter::parse(text).1, None, "{text}");
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Link {
     pub heard_at_ms: Option<LocalMs>,
     /// The daemon's clock at that time.
     pub daemon_now: Option<DateTime<Utc>>,
+    /// When the daemon was last heard before the link was lost.
+    pub lost_since_ms: Option<LocalMs>,
     /// Pages of a snapshot that is not complete yet.
     pub incoming: BTreeMap<String, Row>,
     /// Whether there ever was a complete snapshot.

@@ -17,8 +17,6 @@ pub struct ListView {
     pub offset: usize,
     /// The filter's text.
     pub filter: String,
-    /// The last text that was understood.
-    pub applied: String,
     /// What is sorted by.
     pub sort: Sort,
     /// The other way round.
@@ -64,6 +62,7 @@ impl Sort {
     }
 
     /// The next one.
+    #[must_use]
     pub fn next(self) -> Self {
         let at = Self::ALL.iter().position(|sort| *sort == self).unwrap_or(0);
         Self::ALL[(at + 1) % Self::ALL.len()]
@@ -91,12 +90,12 @@ fn urgency(state: &str) -> usize {
 impl ListView {
     /// Why the filter's text is not understood, if so.
     pub fn filter_error(&self) -> Option<FilterError> {
-        Filter::parse(&self.filter).err()
+        Filter::parse(&self.filter).1
     }
 
-    /// The rows on screen, in order. A filter that is not understood leaves the last one in force.
+    /// The rows on screen, in order. A part of the filter that is not understood hides nothing.
     pub fn visible<'a>(&self, data: &'a Data) -> Vec<&'a Row> {
-        let filter = Filter::parse(&self.applied).unwrap_or_default();
+        let (filter, _) = Filter::parse(&self.filter);
         let mut rows: Vec<&Row> = data.rows.values().filter(|row| filter.shows(row)).collect();
         rows.sort_by(|a, b| {
             let order = self.sort.compare(a, b).then_with(|| a.key.cmp(&b.key));

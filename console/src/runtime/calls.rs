@@ -108,7 +108,7 @@ impl Line {
 async fn answer(client: &ControlClient, call: Call) -> Result<Reply, LinkFailure> {
     let within = transport::within(CALL_WITHIN);
     Ok(match call {
-        Call::Detail { key } => Reply::Detail(client.detail(within, key).await??),
+        Call::Detail { key } => Reply::Detail(Box::new(client.detail(within, key).await??)),
         Call::Plan(request) => Reply::Plan(client.plan(within, request).await??),
         Call::Apply(request) => Reply::Applied(client.apply(within, request).await??),
         Call::Audit(query) => Reply::Audit(client.audit(within, query).await??),

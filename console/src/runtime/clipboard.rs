@@ -36,10 +36,10 @@ pub(super) fn describe(text: &str) -> String {
 
 fn in_chunks(plain: &str) -> String {
     // The sequence is ASCII, so any place is a boundary of characters.
-    plain
-        .as_bytes()
-        .chunks(SCREEN_CHUNK)
-        .map(|chunk| format!("\x1bP{}\x1b\\", String::from_utf8_lossy(chunk)))
+    let chunks = plain.as_bytes().chunks(SCREEN_CHUNK);
+    chunks
+        .map(String::from_utf8_lossy)
+        .flat_map(|chunk| ["\x1bP".into(), chunk, "\x1b\\".into()])
         .collect()
 }
 

@@ -78,17 +78,21 @@ pub(super) async fn read_file(path: &str, home: Option<&Path>) -> Result<String,
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(path),
     };
-    let size = tokio::fs::metadata(&path).await.map_err(in_words)?;
+    let size = tokio::fs::metadata(&path)
+        .await
+        .map_err(|error| in_words(&error))?;
     if !size.is_file() {
         return Err("it is not a file".to_owned());
     }
     if size.len() > MOST_BYTES {
         return Err(format!("it is longer than {MOST_BYTES} bytes; split it"));
     }
-    tokio::fs::read_to_string(&path).await.map_err(in_words)
+    tokio::fs::read_to_string(&path)
+        .await
+        .map_err(|error| in_words(&error))
 }
 
-fn in_words(error: io::Error) -> String {
+fn in_words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "it may not be read by you".to_owned(),

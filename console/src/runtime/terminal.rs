@@ -110,9 +110,12 @@ impl Screen {
     }
 
     /// Give the terminal back for a while.
-    pub(super) fn leave(&mut self) -> io::Result<()> {
+    #[expect(
+        clippy::unused_self,
+        reason = "only who has the screen may give it back"
+    )]
+    pub(super) fn leave(&mut self) {
         give_back();
-        Ok(())
     }
 
     /// Take it again.

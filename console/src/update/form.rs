@@ -3,7 +3,7 @@
 use crate::command::Id;
 use crate::effect::Effect;
 use crate::keymap::{Code, Key};
-use crate::model::form::{FieldId, Form, Input, MAX_ARMS, Step};
+use crate::model::form::{FieldId, Form, Input, MAX_ARMS};
 use crate::model::{Model, ScreenKind};
 
 use super::{navigation, plan};
@@ -30,20 +30,20 @@ pub(super) fn types(model: &mut Model, key: Key) -> bool {
             }
             edited
         }
-        Some(Input::Choice(at)) if words > 0 => match key.code {
-            Code::Left => {
-                *at = (*at + words - 1) % words;
-                true
-            }
-            Code::Right | Code::Char(' ') => {
-                *at = (*at + 1) % words;
-                true
-            }
-            Code::Char(_) => !key.ctrl,
-            _ => false,
-        },
-        _ => false,
+        Some(Input::Choice(at)) => choose(at, words, key),
+        None => false,
     }
+}
+
+/// Left, right and space go round; other letters do nothing, but are not commands either.
+fn choose(at: &mut usize, words: usize, key: Key) -> bool {
+    match key.code {
+        Code::Left if words > 0 => *at = (*at + words - 1) % words,
+        Code::Right | Code::Char(' ') if words > 0 => *at = (*at + 1) % words,
+        Code::Char(_) => return !key.ctrl,
+        _ => return false,
+    }
+    true
 }
 
 /// A text was pasted into the field under the cursor.
@@ -61,28 +61,15 @@ pub(super) fn run(model: &mut Model, id: Id) -> Vec<Effect> {
     let form = &mut model.form;
     match id {
         Id::NextField if form.focus + 1 < form.on_screen().len() => form.focus += 1,
-        Id::NextField => return next_step(model),
-        Id::NextStep => return next_step(model),
+        Id::NextField | Id::NextStep => return next_step(model),
         Id::PreviousField if form.focus > 0 => form.focus -= 1,
         Id::PreviousField => {
-            if previous_step(form) {
-                form.focus = form.on_screen().len().saturating_sub(1);
-            }
-        }
-        Id::PreviousStep => {
             previous_step(form);
+            form.focus = form.on_screen().len().saturating_sub(1);
         }
-        Id::AddArm => {
-            if form.step != Step::Arms || !form.add_arm() {
-                model.note = Some(format!(
-                    "arms are added on the arms step, {MAX_ARMS} at most; a file takes 64"
-                ));
-            }
-        }
-        Id::RemoveArm => match form.focused() {
-            Some(FieldId::ArmName(arm) | FieldId::ArmConfig(arm)) if form.remove_arm(arm) => {}
-            _ => model.note = Some("put the cursor on an arm; two arms stay".to_owned()),
-        },
+        Id::PreviousStep => previous_step(form),
+        Id::AddArm => add_arm(model),
+        Id::RemoveArm => remove_arm(model),
         Id::ClearForm => model.form = Form::default(),
         Id::PlanForm => return plan_form(model),
         _ => {}
@@ -111,13 +98,27 @@ fn next_step(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-fn previous_step(form: &mut Form) -> bool {
-    let previous = form.step.previous();
-    if let Some(step) = previous {
+fn previous_step(form: &mut Form) {
+    if let Some(step) = form.step.previous() {
         form.step = step;
-        form.focus = 0;
     }
-    previous.is_some()
+    form.focus = 0;
+}
+
+fn add_arm(model: &mut Model) {
+    if !model.form.add_arm() {
+        model.note = Some(format!("{MAX_ARMS} arms at most; a file takes 64"));
+    }
+}
+
+fn remove_arm(model: &mut Model) {
+    let removed = match model.form.focused() {
+        Some(FieldId::ArmName(arm) | FieldId::ArmConfig(arm)) => model.form.remove_arm(arm),
+        _ => false,
+    };
+    if !removed {
+        model.note = Some("put the cursor on an arm; two arms stay".to_owned());
+    }
 }
 
 fn plan_form(model: &mut Model) -> Vec<Effect> {

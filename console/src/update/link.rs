@@ -37,6 +37,7 @@ pub(super) fn heard(model: &mut Model, event: LinkEvent) -> Vec<Effect> {
             if model.link.is_up() && model.link.loaded {
                 let text = format!("lost the daemon: {}", failure.sentence);
                 model.say(OutcomeKind::News, text);
+                model.link.lost_since_ms = model.link.heard_at_ms;
             }
             model.link.state = LinkState::Waiting {
                 attempt,
@@ -65,13 +66,13 @@ fn add_page(model: &mut Model, first: bool, page: Snapshot) -> Vec<Effect> {
         word(model, page.now);
         return Vec::new();
     }
-    let away_ms = model.link.age_ms(model.now_ms).unwrap_or(0);
+    let lost_since = model.link.lost_since_ms.take();
     let before = navigation::keys_on_screen(model);
     let rows = std::mem::take(&mut model.link.incoming);
     let old = std::mem::replace(&mut model.data.rows, rows);
     model.data.revision = page.revision;
-    if model.link.loaded {
-        announce(model, &old, away_ms);
+    if let Some(lost_since) = lost_since {
+        announce(model, &old, model.now_ms.saturating_sub(lost_since));
     }
     word(model, page.now);
     model.link.loaded = true;

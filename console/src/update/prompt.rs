@@ -2,7 +2,6 @@
 
 use crate::effect::Effect;
 use crate::keymap::{Code, Key};
-use crate::model::filter::Filter;
 use crate::model::prompt::{Prompt, PromptKind};
 use crate::model::{Model, ScreenKind};
 
@@ -94,7 +93,7 @@ fn choose(model: &mut Model, forward: bool) {
         return;
     };
     if prompt.chosen.is_none() {
-        prompt.before = prompt.field.text().to_owned();
+        prompt.field.text().clone_into(&mut prompt.before);
     }
     let found = prompt.completions(model);
     if !found.is_empty() {
@@ -133,7 +132,7 @@ fn recall(model: &mut Model, older: bool) {
     prompt.field.set(line);
 }
 
-/// Narrow the list or the audit log. A filter that is not understood leaves the last one in force.
+/// Narrow the list or the audit log.
 pub(super) fn set_filter(model: &mut Model, text: &str) {
     if model.screen() == ScreenKind::Audit {
         text.clone_into(&mut model.audit.filter);
@@ -141,9 +140,6 @@ pub(super) fn set_filter(model: &mut Model, text: &str) {
     }
     let before = navigation::keys_on_screen(model);
     text.clone_into(&mut model.list.filter);
-    if Filter::parse(text).is_ok() {
-        text.clone_into(&mut model.list.applied);
-    }
     navigation::reselect(model, &before);
     model.note = None;
 }

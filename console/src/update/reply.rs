@@ -25,7 +25,7 @@ pub(super) fn answered(
         return Vec::new();
     };
     match (asked, reply) {
-        (Asked::Detail { key }, Ok(Reply::Detail(detail))) => show_detail(model, &key, detail),
+        (Asked::Detail { key }, Ok(Reply::Detail(detail))) => show_detail(model, &key, *detail),
         (Asked::Detail { .. }, Err(failure)) => model.detail.failure = Some(failure.sentence()),
         (Asked::Audit, Ok(Reply::Audit(page))) => {
             if let Some(frozen) = model.frozen.as_mut() {

@@ -32,7 +32,7 @@ pub(super) fn run(model: &mut Model, command: &Command, rest: &str) -> Vec<Effec
             Vec::new()
         }
         Id::NextPane => {
-            model.detail.pane = model.detail.pane.next();
+            model.detail.pane = model.detail.pane.next(model.size);
             model.detail.scroll = 0;
             Vec::new()
         }
@@ -47,13 +47,12 @@ pub(super) fn run(model: &mut Model, command: &Command, rest: &str) -> Vec<Effec
         }
         Id::Verb(verb) => run_verb(model, command, verb, rest),
         Id::Undo => verbs::undo(model),
-        Id::New => form::open(model),
+        Id::New | Id::Edit => form::open(model),
         Id::PlanFile if rest.is_empty() => typing(model, PromptKind::Path, ""),
         Id::PlanFile => plan::from_line(model, rest),
         Id::Replan => plan::again(model),
         Id::Prune => plan::toggle_prune(model),
         Id::Apply => plan::ask_apply(model),
-        Id::Edit => form::open(model),
         Id::NextField
         | Id::PreviousField
         | Id::NextStep
@@ -185,13 +184,13 @@ fn sort(model: &mut Model, rest: &str) -> Vec<Effect> {
         model.note = Some(format!("sorted by {}", model.list.sort.word()));
         return Vec::new();
     }
-    match Sort::ALL.into_iter().find(|sort| sort.word() == rest) {
-        Some(sort) => model.list.sort = sort,
-        None => {
-            let words: Vec<&str> = Sort::ALL.into_iter().map(Sort::word).collect();
-            model.note = Some(format!("no column `{rest}`; use {}", words.join(" ")));
-        }
+    let known = Sort::ALL.into_iter().find(|sort| sort.word() == rest);
+    if let Some(sort) = known {
+        model.list.sort = sort;
+        return Vec::new();
     }
+    let words: Vec<&str> = Sort::ALL.into_iter().map(Sort::word).collect();
+    model.note = Some(format!("no column `{rest}`; use {}", words.join(" ")));
     Vec::new()
 }
 

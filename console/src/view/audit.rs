@@ -9,7 +9,7 @@ use crate::model::Model;
 use crate::theme::Role;
 
 /// Rows of the selected act with their rule.
-const FULL_ROWS: u16 = 5;
+const FULL_ROWS: u16 = 6;
 
 /// The body without the selected act.
 pub(super) fn table_area(body: Rect) -> Rect {
@@ -29,12 +29,15 @@ pub(super) fn title(model: &Model) -> Vec<(Role, String)> {
         title.push((Role::Accent, format!("   /{}", model.audit.filter)));
     }
     if let Some(page) = &model.shown().audit {
+        let all = page.entries.len();
+        let which = if page.next.is_some() { "newest" } else { "all" };
         let shown = model.audit.visible(model.shown()).len();
-        let more = if page.next.is_some() { "+" } else { "" };
-        title.push((
-            Role::Dim,
-            format!("   {shown} of {}{more}", page.entries.len()),
-        ));
+        let shown = if shown == all {
+            String::new()
+        } else {
+            format!("{shown} of the ")
+        };
+        title.push((Role::Dim, format!("   {shown}{which} {all}")));
     }
     title
 }
@@ -125,15 +128,11 @@ fn full(model: &Model, paper: &mut Paper, body: Rect, y: u16) {
     };
     let room = usize::from(body.width).saturating_sub(15);
     let ellipsis = paper.theme.glyphs.ellipsis;
-    let first = format!("{} {}", entry.action, entry.target);
-    let by = format!(
-        "by {} via {}, {}",
-        entry.actor,
-        entry.via,
-        entry.at.format("%Y-%m-%d %H:%M:%SZ")
-    );
+    let at = entry.at.format("%Y-%m-%d %H:%M:%SZ");
+    let what = format!("{} {}, {}", entry.action, entry.target, entry.result);
     let lines = [
-        ("what", format!("{first}   {by}")),
+        ("what", what),
+        ("by", format!("{} via {}, {at}", entry.actor, entry.via)),
         ("why", entry.reason.clone()),
         ("request", format!("{}   (y copies it)", entry.request_id)),
         ("change", entry.body.replace('\n', " ")),

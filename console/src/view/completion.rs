@@ -91,7 +91,7 @@ fn filter_error(model: &Model, prompt: &Prompt, paper: &mut Paper, x: u16) {
     paper.clear(Rect::new(paper.area.x, y, paper.area.width, 1));
     let ellipsis = paper.theme.glyphs.ellipsis;
     let error = match model.screen() {
-        ScreenKind::List => Filter::parse(prompt.field.text()).err(),
+        ScreenKind::List => Filter::parse(prompt.field.text()).1,
         _ => None,
     };
     let Some(error) = error else {

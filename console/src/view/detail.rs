@@ -69,7 +69,10 @@ pub(super) fn title(model: &Model, paper: &Paper) -> Vec<(Role, String)> {
         _ => Role::Dim,
     };
     let state = parts.remove(0);
-    let rest: String = parts.iter().map(|part| format!("  {part}")).collect();
+    let rest = parts
+        .iter()
+        .flat_map(|part| ["  ", part])
+        .collect::<String>();
     let used = lead.len() + text::width(&name) + text::width(&state) + text::width(&rest) + 1;
     let gap = " ".repeat(width.saturating_sub(used).max(2));
     vec![
@@ -100,11 +103,7 @@ pub(super) fn lines(model: &Model, theme: &Theme, body: Rect) -> Vec<Line<'stati
     let Some(row) = row(model) else {
         return gone(model, theme);
     };
-    let small = body.width < 72 || body.height < 14;
-    let pane = match model.detail.pane {
-        Pane::All if small => Pane::Posterior,
-        pane => pane,
-    };
+    let pane = model.detail.pane.shown(model.size);
     if pane != Pane::All {
         return one(model, row, theme, body, pane);
     }
@@ -157,7 +156,7 @@ fn all(model: &Model, row: &Row, theme: &Theme, body: Rect, level: Level) -> Vec
 /// One part, alone, with the names of the others.
 fn one(model: &Model, row: &Row, theme: &Theme, body: Rect, pane: Pane) -> Vec<Line<'static>> {
     let width = body.width;
-    let mut lines = vec![carousel(theme, pane)];
+    let mut lines = vec![carousel(model, theme, pane)];
     match pane {
         Pane::All | Pane::Posterior => {
             lines.extend(state_line(row, theme, width));
@@ -186,9 +185,9 @@ fn one(model: &Model, row: &Row, theme: &Theme, body: Rect, pane: Pane) -> Vec<L
     lines
 }
 
-fn carousel(theme: &Theme, shown: Pane) -> Line<'static> {
+fn carousel(model: &Model, theme: &Theme, shown: Pane) -> Line<'static> {
     let mut pieces = vec![(Role::Dim, " tab:".to_owned())];
-    for pane in Pane::ALL {
+    for &pane in Pane::on(model.size) {
         pieces.push((Role::Text, " ".to_owned()));
         if pane == shown {
             pieces.push((Role::Selected, format!("[{}]", pane.word())));

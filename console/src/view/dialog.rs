@@ -6,63 +6,87 @@ use super::paper::{Paper, repeat};
 use super::text;
 use crate::model::Model;
 use crate::model::dialog::{Dialog, Focus};
-use crate::model::field::TextField;
 use crate::theme::Role;
 
 /// Widest dialog: longer lines are hard to read.
 const WIDEST: u16 = 72;
 
+/// A row of a dialog.
+enum DialogRow {
+    Said(String),
+    Blank,
+    Field(Focus, String),
+    Label(String),
+    Buttons,
+}
+
 /// Draw it; where the cursor is.
 pub(super) fn draw(model: &Model, dialog: &Dialog, paper: &mut Paper) -> Option<Position> {
     let width = paper.area.width.saturating_sub(2).min(WIDEST);
-    let room = usize::from(width).saturating_sub(4);
-    let said: Vec<String> = dialog
-        .lines
-        .iter()
-        .flat_map(|line| text::wrap(line, room))
-        .collect();
-    let proof_rows = if dialog.proof.is_some() { 2 } else { 0 };
-    let height = said.len() as u16 + proof_rows + 7;
-    let height = height.min(paper.area.height);
+    let rows = rows(dialog, usize::from(width), usize::from(paper.area.height));
+    let height = rows.len() as u16 + 2;
     let area = Rect {
         x: paper.area.x + (paper.area.width - width) / 2,
-        y: paper.area.y + (paper.area.height - height) / 2,
+        y: paper.area.y + paper.area.height.saturating_sub(height) / 2,
         width,
         height,
     };
     paper.clear(area);
     frame(dialog, model.link.production(), paper, area);
-    let x = area.x + 2;
-    // On a very small screen the explanation gives way, never the fields and the buttons.
-    let needed = 5 + proof_rows;
-    let mut y = area.y + 1;
-    for line in said
-        .iter()
-        .take(usize::from(area.height.saturating_sub(needed + 1)))
-    {
-        paper.put(x, y, &[(Role::Text, line.clone())]);
-        y += 1;
+    let mut cursor = None;
+    for (y, row) in (area.y + 1..).zip(rows) {
+        match row {
+            DialogRow::Said(said) => {
+                paper.put(area.x + 2, y, &[(Role::Text, said)]);
+            }
+            DialogRow::Label(label) => {
+                paper.put(area.x + 3, y, &[(Role::Dim, label)]);
+            }
+            DialogRow::Field(focus, label) => {
+                cursor = field(paper, area, y, &label, dialog, focus).or(cursor);
+            }
+            DialogRow::Buttons => buttons(dialog, paper, area, y),
+            DialogRow::Blank => {}
+        }
     }
-    y += 1;
-    let mut cursor = field(
-        paper,
-        area,
-        y,
-        "Reason: ",
-        &dialog.reason,
-        dialog,
-        Focus::Reason,
-    );
-    y += 1;
-    if let Some(proof) = &dialog.proof {
-        y += 1;
-        let label = format!("Type {proof} to go on: ");
-        let typed = field(paper, area, y, &label, &dialog.typed, dialog, Focus::Proof);
-        cursor = typed.or(cursor);
-        y += 1;
-    }
-    buttons(dialog, paper, area, y + 1);
     cursor
+}
+
+/// The rows that fit: blanks go first, then the end of what is said, never a field or a button.
+fn rows(dialog: &Dialog, width: usize, height: usize) -> Vec<DialogRow> {
+    let room = width.saturating_sub(4);
+    let said = dialog.lines.iter().flat_map(|line| text::wrap(line, room));
+    let mut rows: Vec<DialogRow> = said.map(DialogRow::Said).collect();
+    rows.push(DialogRow::Blank);
+    rows.push(DialogRow::Field(Focus::Reason, "Reason: ".to_owned()));
+    if let Some(proof) = &dialog.proof {
+        rows.push(DialogRow::Blank);
+        let label = format!("Type {proof} to go on: ");
+        // The name must be seen whole while it is typed, so a long one gets a row of its own.
+        if 2 * text::width(proof) + 24 < room {
+            rows.push(DialogRow::Field(Focus::Proof, label));
+        } else {
+            let wrapped = text::wrap(&label, room.saturating_sub(1));
+            rows.extend(wrapped.into_iter().map(DialogRow::Label));
+            rows.push(DialogRow::Field(Focus::Proof, String::new()));
+        }
+    }
+    rows.push(DialogRow::Blank);
+    rows.push(DialogRow::Buttons);
+    let room = height.saturating_sub(2);
+    if rows.len() > room {
+        rows.retain(|row| !matches!(row, DialogRow::Blank));
+    }
+    while rows.len() > room {
+        let last = rows
+            .iter()
+            .rposition(|row| matches!(row, DialogRow::Said(_)));
+        match last {
+            Some(last) => rows.remove(last),
+            None => break,
+        };
+    }
+    rows
 }
 
 fn frame(dialog: &Dialog, production: bool, paper: &mut Paper, area: Rect) {
@@ -104,10 +128,13 @@ fn field(
     area: Rect,
     y: u16,
     label: &str,
-    field: &TextField,
     dialog: &Dialog,
     focus: Focus,
 ) -> Option<Position> {
+    let field = match focus {
+        Focus::Proof => &dialog.typed,
+        _ => &dialog.reason,
+    };
     let focused = dialog.focus == focus;
     let mark = if focused { "> " } else { "  " };
     let wide = text::width(label) + 2;
@@ -148,6 +175,12 @@ fn buttons(dialog: &Dialog, paper: &mut Paper, area: Rect, y: u16) {
         (None, Focus::Yes) => (Role::Warn, format!("enter: {}", dialog.yes)),
         (None, _) => (Role::Dim, "enter goes on".to_owned()),
     };
+    let used: usize = pieces.iter().map(|(_, text)| text::width(text)).sum();
+    let room = usize::from(area.width).saturating_sub(used + 3);
+    let said = (
+        said.0,
+        text::fit(&said.1, room, paper.theme.glyphs.ellipsis),
+    );
     pieces.push(said);
     paper.put(area.x + 1, y, &pieces);
 }

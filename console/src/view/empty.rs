@@ -33,7 +33,7 @@ fn lines(model: &Model) -> Vec<(Role, String)> {
     }
     let hidden = model.shown().rows.len();
     if hidden > 0 {
-        let filter = &model.list.applied;
+        let filter = &model.list.filter;
         return vec![(
             Role::Text,
             format!(
@@ -44,9 +44,9 @@ fn lines(model: &Model) -> Vec<(Role, String)> {
     [
         "No experiments yet.",
         "",
-        "  n   write one in a form      nothing is created before you have seen its plan",
+        "  n   write one in a form      its plan is shown before it is created",
         "  P   plan from a file         pitboss plan -f experiments.example.toml",
-        "  ?   help                     the example file explains every key and runs as it is",
+        "  ?   help                     the example file explains every key",
     ]
     .into_iter()
     .map(|line| (Role::Text, line.to_owned()))

@@ -35,6 +35,11 @@ fn said(model: &Model, room: usize, ellipsis: char) -> Vec<(Role, String)> {
         .map_or_else(String::new, |at| format!("[{}] ", text::clock(at)));
     let (role, sign) = sign(outcome.kind);
     let room = room.saturating_sub(text::width(&tail) + text::width(&time) + text::width(sign));
+    let (tail, room) = if tail.is_empty() && text::width(&outcome.text) > room {
+        ("  M: all".to_owned(), room.saturating_sub(8))
+    } else {
+        (tail, room)
+    };
     vec![
         (Role::Dim, time),
         (role, sign.to_owned()),

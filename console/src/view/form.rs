@@ -13,6 +13,12 @@ const LABELS: usize = 16;
 
 pub(super) fn title(model: &Model) -> Vec<(Role, String)> {
     let mut title = vec![(Role::Heading, " New experiment".to_owned())];
+    if model.size.0 < 72 {
+        let at = Step::ALL.iter().position(|step| *step == model.form.step);
+        let (number, word) = (at.unwrap_or(0) + 1, model.form.step.word());
+        title.push((Role::Text, format!("   step {number} of 5: {word}")));
+        return title;
+    }
     for (at, step) in Step::ALL.into_iter().enumerate() {
         let number = at + 1;
         let wrong = model.form.problems.iter().any(|(id, _)| id.step() == step);
@@ -32,7 +38,7 @@ pub(super) fn title(model: &Model) -> Vec<(Role, String)> {
 pub(super) fn draw(model: &Model, paper: &mut Paper, body: Rect) -> Option<Position> {
     let form = &model.form;
     let fields = form.on_screen();
-    let tall = usize::from(body.height) >= 2 * fields.len() + 1;
+    let tall = usize::from(body.height) > 2 * fields.len();
     let height = if tall { 2 } else { 1 };
     let shown = usize::from(body.height) / height;
     let first = (form.focus + 1).saturating_sub(shown.max(1));
@@ -45,7 +51,7 @@ pub(super) fn draw(model: &Model, paper: &mut Paper, body: Rect) -> Option<Posit
         let focused = at == form.focus;
         let place = draw_field(form, field, focused, paper, y);
         if focused {
-            cursor = place;
+            cursor = Some(place);
         }
         let remark = remark(form, field, focused);
         if tall && let Some((role, remark)) = remark {
@@ -75,13 +81,7 @@ fn value(form: &Form, field: &Field) -> String {
     }
 }
 
-fn draw_field(
-    form: &Form,
-    field: &Field,
-    focused: bool,
-    paper: &mut Paper,
-    y: u16,
-) -> Option<Position> {
+fn draw_field(form: &Form, field: &Field, focused: bool, paper: &mut Paper, y: u16) -> Position {
     let mark = if focused { " > " } else { "   " };
     let role = if focused { Role::Heading } else { Role::Text };
     let label = text::left(&field.id.label(), LABELS, paper.theme.glyphs.ellipsis);
@@ -112,7 +112,7 @@ fn draw_field(
         _ => Role::Text,
     };
     paper.put(x, y, &[(role, shown)]);
-    Some(Position::new(x + at as u16, y))
+    Position::new(x + at as u16, y)
 }
 
 /// A problem, or for the field with the cursor what it takes.

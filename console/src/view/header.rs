@@ -33,7 +33,10 @@ fn place_and_link(model: &Model, paper: &mut Paper) {
     {
         extra.pop();
     }
-    let extra: String = extra.iter().map(|text| format!("  {text}")).collect();
+    let extra = extra
+        .iter()
+        .flat_map(|text| ["  ", text])
+        .collect::<String>();
     let room = room.saturating_sub(text::width(&extra) + 2);
     let socket = format!("unix:{}", model.socket);
     let short = format!("unix:{}", file_name(&model.socket));
@@ -159,7 +162,13 @@ fn title(model: &Model, paper: &Paper) -> Vec<(Role, String)> {
         ScreenKind::Audit => super::audit::title(model),
         ScreenKind::Messages => vec![
             heading("Messages"),
-            (Role::Dim, "   of this session, newest first".to_owned()),
+            (
+                Role::Dim,
+                format!(
+                    "   newest first; {} updates were merged by the daemon",
+                    text::count(model.link.coalesced)
+                ),
+            ),
         ],
         ScreenKind::Help => {
             let below = model.stack.iter().rev().nth(1);

@@ -33,6 +33,9 @@ pub(super) fn lines(model: &Model, theme: &Theme, body: Rect) -> Vec<Line<'stati
         .copied()
         .unwrap_or(ScreenKind::List);
     let width = usize::from(body.width);
+    // The help is on top now: what is off is judged for the screen below it.
+    let mut below = model.clone();
+    below.stack.pop();
     let mut lines = Vec::new();
     for (group, title) in [
         (Group::View, "This screen"),
@@ -46,57 +49,63 @@ pub(super) fn lines(model: &Model, theme: &Theme, body: Rect) -> Vec<Line<'stati
             continue;
         }
         lines.push(heading(theme, title, body.width));
-        lines.extend(commands.into_iter().map(|c| row(model, c, theme, width)));
+        let rows = commands.into_iter();
+        lines.extend(rows.flat_map(|command| row(&below, command, theme, width)));
     }
     lines.extend(words(theme, body.width));
     lines
 }
 
-fn row(model: &Model, command: &Command, theme: &Theme, width: usize) -> Line<'static> {
+/// Keys, label, and what it does; a long sentence goes on below itself.
+fn row(model: &Model, command: &Command, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let keys = if command.keys.is_empty() {
         format!(":{}", command.name)
     } else {
         command.keys.join(" ").replace("g g", "gg")
     };
-    // The help is on top now: what is off is judged for the screen below it.
-    let mut below = model.clone();
-    below.stack.pop();
-    let off = availability::why_off(&below, command);
-    let room = width.saturating_sub(3 + 14 + 14 + 1);
-    let (role, doc) = match off {
+    let (role, doc) = match availability::why_off(model, command) {
         Some(why) => (Role::Dim, format!("({why})")),
         None => (Role::Text, command.doc.to_owned()),
     };
     let ellipsis = theme.glyphs.ellipsis;
-    line(
-        theme,
-        &[
-            (
-                Role::Key,
-                format!("   {} ", text::left(&keys, 13, ellipsis)),
-            ),
-            (
-                role,
-                format!("{} ", text::left(&command.shown_label(), 13, ellipsis)),
-            ),
-            (role, text::fit(&doc, room, ellipsis)),
-        ],
-    )
+    let room = width.saturating_sub(3 + 14 + 14 + 1);
+    let parts = text::wrap(&doc, room);
+    let first = (keys, command.shown_label());
+    let rest = std::iter::repeat((String::new(), String::new()));
+    std::iter::once(first)
+        .chain(rest)
+        .zip(parts)
+        .map(|((keys, label), part)| {
+            line(
+                theme,
+                &[
+                    (
+                        Role::Key,
+                        format!("   {} ", text::left(&keys, 13, ellipsis)),
+                    ),
+                    (role, format!("{} ", text::left(&label, 13, ellipsis))),
+                    (role, part),
+                ],
+            )
+        })
+        .collect()
 }
 
 /// What the words on screen mean.
 fn words(theme: &Theme, width: u16) -> Vec<Line<'static>> {
     let mut lines = vec![heading(theme, "Filter", width)];
+    let room = usize::from(width).saturating_sub(3 + 10 + 1);
     let pair = |name: &str, doc: &str| {
-        line(
-            theme,
-            &[
-                (Role::Key, format!("   {name:<10}")),
-                (Role::Text, doc.to_owned()),
-            ],
-        )
+        let names = std::iter::once(name.to_owned()).chain(std::iter::repeat(String::new()));
+        names
+            .zip(text::wrap(doc, room))
+            .map(|(name, part)| {
+                let name = format!("   {name:<10}");
+                line(theme, &[(Role::Key, name), (Role::Text, part)])
+            })
+            .collect::<Vec<_>>()
     };
-    lines.extend(FIELDS.iter().map(|(name, doc)| pair(name, doc)));
+    lines.extend(FIELDS.iter().flat_map(|(name, doc)| pair(name, doc)));
     lines.push(heading(theme, "Words", width));
     for (word, meaning) in [
         (
@@ -127,7 +136,7 @@ fn words(theme: &Theme, width: u16) -> Vec<Line<'static>> {
         ),
         ("..", "after a key's word: it asks before it acts"),
     ] {
-        lines.push(pair(word, meaning));
+        lines.extend(pair(word, meaning));
     }
     lines.push(plain(
         theme,

@@ -36,7 +36,7 @@ pub(super) fn title(model: &Model) -> Vec<(Role, String)> {
             title.push((Role::Breach, "  filter not understood".to_owned()));
         }
     } else if model.link.loaded {
-        title.push((Role::Dim, format!("   {all}")));
+        title.push((Role::Dim, format!("   {all} in all")));
     }
     title
 }

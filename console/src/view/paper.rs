@@ -41,7 +41,7 @@ impl<'a> Paper<'a> {
     }
 
     /// Write lines into an area from the `scroll`th on; what is left below is named in its last row.
-    pub(super) fn lines(&mut self, area: Rect, lines: Vec<Line<'static>>, scroll: usize) {
+    pub(super) fn lines(&mut self, area: Rect, lines: &[Line<'static>], scroll: usize) {
         let rows = usize::from(area.height);
         let below = lines.len().saturating_sub(scroll + rows);
         for (y, line) in (area.y..area.bottom()).zip(lines.iter().skip(scroll)) {

@@ -40,7 +40,7 @@ pub(super) fn ridges(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>>
     let arms = open_arms(row);
     let names = name_width(row, width);
     let wide = width >= 100;
-    let figures = if wide { 48 } else { 26 };
+    let figures = if wide { 48 } else { 27 };
     let room = usize::from(width).saturating_sub(4 + names + 2 + figures + 1);
     let axis = Axis::of(&arms);
     let titles = if wide {
@@ -49,7 +49,7 @@ pub(super) fn ridges(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>>
             "MEAN", "95% INTERVAL", "P(BEST)", "EXP.LOSS"
         )
     } else {
-        format!("{:>16} {:>8}", "MEAN, 95%", "P(BEST)")
+        format!("{:>17} {:>8}", "MEAN, 95%", "P(BEST)")
     };
     let axis_line = format!("{}{}", " ".repeat(names + 5), axis.labels(room));
     let mut lines = vec![plain(theme, Role::Dim, format!("{axis_line} {titles}"))];
@@ -96,17 +96,17 @@ fn first_figures(arm: &ArmRow, wide: bool) -> String {
         let loss = text::points(arm.expected_loss);
         return format!("{mean:>8}  {:>17} {p:>8} {loss:>11}", interval(arm));
     }
-    format!("{mean:>16} {p:>8}")
+    format!("{mean:>17} {p:>8}")
 }
 
 fn second_figures(arm: &ArmRow, wide: bool) -> String {
-    let seen = format!("n {}", text::count(arm.resolved));
+    let seen = format!("n {}", text::short_count(arm.resolved));
     if wide {
         let pending = arm.exposed.saturating_sub(arm.resolved);
         let pending = format!("{} pending", text::count(pending));
         return format!("{seen:>8}  {pending:>17}");
     }
-    format!("{:>16} {:>8}", interval(arm), seen)
+    format!("{:>17} {:>8}", interval(arm), seen)
 }
 
 /// One line an arm.
@@ -123,7 +123,7 @@ pub(super) fn table(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> 
     );
     let wide = usize::from(width) > names + 68;
     if wide {
-        titles += &format!(" {:>10}", "EXP.LOSS");
+        titles.push_str("   EXP.LOSS");
     }
     let mut lines = vec![plain(theme, Role::Dim, titles)];
     for arm in &row.arms {
@@ -133,16 +133,19 @@ pub(super) fn table(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> 
         } else {
             text::percent(arm.share, 1)
         };
-        let mut figures = format!(
+        let figures = format!(
             "{share:>6} {:>9} {:>7} {:>17} {:>7}",
             text::count(arm.resolved),
             text::percent(arm.mean, 2),
             interval(arm),
             text::probability(arm.p_best),
         );
-        if wide {
-            figures += &format!(" {:>10}", text::points(arm.expected_loss));
-        }
+        let loss = if wide {
+            format!(" {:>10}", text::points(arm.expected_loss))
+        } else {
+            String::new()
+        };
+        let figures = format!("{figures}{loss}");
         lines.push(line(theme, &[(role, name), (Role::Text, figures)]));
     }
     lines

@@ -133,6 +133,15 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// A count in at most six columns: `99,999`, `148k`, `1.48M`.
+pub fn short_count(n: u64) -> String {
+    match n {
+        0..100_000 => count(n),
+        100_000..1_000_000 => format!("{}k", n / 1_000),
+        _ => format!("{:.2}M", n as f64 / 1e6),
+    }
+}
+
 /// A length of time in its two greatest units: `33s`, `4m 10s`, `6d 2h`.
 pub fn duration(seconds: u64) -> String {
     match seconds {
@@ -145,6 +154,9 @@ pub fn duration(seconds: u64) -> String {
 
 fn two(seconds: u64, great: u64, name: &str, small: u64, small_name: &str) -> String {
     let rest = seconds % great / small;
+    if rest == 0 {
+        return format!("{}{name}", seconds / great);
+    }
     format!("{}{name} {rest}{small_name}", seconds / great)
 }
 
@@ -189,7 +201,10 @@ mod tests {
     #[test]
     fn figures_carry_their_units() {
         assert_eq!(count(1_482_390), "1,482,390");
+        assert_eq!(short_count(148_239), "148k");
+        assert_eq!(short_count(1_482_390), "1.48M");
         assert_eq!(duration(33), "33s");
+        assert_eq!(duration(6 * 3_600), "6h");
         assert_eq!(duration(6 * 86_400 + 7_300), "6d 2h");
         assert_eq!(percent(0.0812, 2), "8.12%");
         assert_eq!(lift(0.197), "+19.7%");

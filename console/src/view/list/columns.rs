@@ -1,6 +1,7 @@
 //! The columns of the list: which fit, and what is in them.
 //!
-//! Below 96 columns AGE goes, then below 72 POLICY, then below 60 DEC/s; NAME, STATE and GUARD never go.
+//! Below 110 columns UNITS go, below 96 FOR, below 76 POLICY, below 68 DEC/s, below 56 the leader;
+//! NAME, STATE and GUARD never go.
 
 use protocol::experiments::Row;
 
@@ -22,6 +23,10 @@ const GUARD: usize = 8;
 const NAME: usize = 40;
 
 /// Which columns there are, and how wide the name is.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one a column, all independent"
+)]
 pub(super) struct Columns {
     name: usize,
     age: bool,
@@ -37,9 +42,9 @@ impl Columns {
             name: 0,
             age: width >= 96,
             units: width >= 110,
-            policy: width >= 72,
-            decisions: width >= 60,
-            leader: width >= 52,
+            policy: width >= 76,
+            decisions: width >= 68,
+            leader: width >= 56,
         };
         let optional = [
             (columns.age, AGE),
@@ -68,26 +73,28 @@ impl Columns {
                 title.to_owned()
             }
         };
-        let mut line = format!("   {:<1$} ", mark(Sort::Name, "NAME"), self.name);
-        line += &format!("{:<STATE$}", mark(Sort::State, "STATE"));
-        if self.age {
-            line += &format!(" {:>AGE$}", "FOR");
-        }
-        if self.policy {
-            line += &format!(" {:<POLICY$}", "POLICY");
-        }
-        if self.decisions {
-            line += &format!(" {:>DECISIONS$}", mark(Sort::Decisions, "DEC/s"));
-        }
-        if self.units {
-            line += &format!(" {:>UNITS$}", "UNITS");
-        }
-        if self.leader {
-            line += &format!(" {:<LEADER$}", " LEADING ARM");
-            line += &format!(" {:>P_BEST$}", mark(Sort::PBest, "P(BEST)"));
-        }
-        line += &format!("  {}", mark(Sort::Guard, "GUARD"));
-        vec![(Role::Dim, line)]
+        let columns = [
+            (
+                true,
+                format!("   {:<1$} ", mark(Sort::Name, "NAME"), self.name),
+            ),
+            (true, format!("{:<STATE$}", mark(Sort::State, "STATE"))),
+            (self.age, format!(" {:>AGE$}", "FOR")),
+            (self.policy, format!(" {:<POLICY$}", "POLICY")),
+            (
+                self.decisions,
+                format!(" {:>DECISIONS$}", mark(Sort::Decisions, "DEC/s")),
+            ),
+            (self.units, format!(" {:>UNITS$}", "UNITS")),
+            (self.leader, format!(" {:<LEADER$}", " LEADING ARM")),
+            (
+                self.leader,
+                format!(" {:>P_BEST$}", mark(Sort::PBest, "P(BEST)")),
+            ),
+            (true, format!("  {}", mark(Sort::Guard, "GUARD"))),
+        ];
+        let shown = columns.into_iter().filter(|(there, _)| *there);
+        vec![(Role::Dim, shown.map(|(_, title)| title).collect())]
     }
 
     pub(super) fn row(&self, model: &Model, row: &Row, theme: &Theme) -> Vec<(Role, String)> {
@@ -101,7 +108,7 @@ impl Columns {
             cells.push((Role::Text, format!(" {age:>AGE$}")));
         }
         if self.policy {
-            let policy = text::left(&row.policy, POLICY, ellipsis);
+            let policy = text::left(short_policy(&row.policy), POLICY, ellipsis);
             cells.push((Role::Text, format!(" {policy}")));
         }
         if self.decisions {
@@ -136,6 +143,15 @@ impl Columns {
             (role, name),
             (Role::Accent, format!("{}{changed}", " ".repeat(blanks))),
         ]
+    }
+}
+
+/// The policy in a word that fits the column.
+fn short_policy(policy: &str) -> &str {
+    match policy {
+        "top_two_thompson" => "top_two",
+        "epsilon_greedy" => "epsilon",
+        other => other,
     }
 }
 

@@ -53,11 +53,8 @@ fn now(model: &Model, row: &Row) -> (Role, String) {
     if let Some(burn_in) = &row.burn_in {
         return (Role::Stale, format!("Even split: {burn_in}"));
     }
-    if !row.not_active.is_empty() {
-        return (
-            Role::Dim,
-            format!("Not active yet: {}", row.not_active.join("; ")),
-        );
+    if let Some(sleeping) = not_active(row) {
+        return (Role::Dim, format!("Not active yet: {sleeping}"));
     }
     if !row.holds.is_empty() {
         return (Role::Warn, format!("Held: {}", row.holds.join("; ")));
@@ -72,6 +69,24 @@ fn now(model: &Model, row: &Row) -> (Role, String) {
         Role::Dim,
         format!("Policy version {}{published}", row.version),
     )
+}
+
+/// What is declared and not watched: guardrails by name, other parts in words.
+fn not_active(row: &Row) -> Option<String> {
+    let names: Vec<&str> = row
+        .guardrails
+        .iter()
+        .filter(|guard| guard.status == "not_active")
+        .map(|guard| guard.name.as_str())
+        .collect();
+    let guardrails = (!names.is_empty()).then(|| format!("guardrails {}", names.join(", ")));
+    let others = row
+        .not_active
+        .iter()
+        .filter(|part| !part.starts_with("guardrail"))
+        .cloned();
+    let parts: Vec<String> = guardrails.into_iter().chain(others).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn said(text: &str, before: &str) -> String {
