@@ -11,6 +11,7 @@ mod data;
 mod json;
 mod patience;
 mod problem;
+mod reads;
 mod requests;
 pub mod routes;
 mod serve;

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::http::admin::{self, Phase, Watched};
 use crate::http::{DataPort, DataServer};
 use crate::ingest::Ingest;
+use crate::reading::Reading;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::workers::Workers;
@@ -77,7 +78,8 @@ pub(super) async fn build(
     );
     // The writers end when nobody can hand in any more, which is when the data port has ended.
     parts.add("ingest").run(writers.finish());
-    let data = serve_data(config, parts, ingest).await?;
+    let reading = Reading::new(store, world, clock, *secret.expose());
+    let data = serve_data(config, parts, DataPort::new(ingest, reading)).await?;
 
     Ok(Addresses {
         data,
@@ -103,13 +105,13 @@ async fn serve_admin(
 async fn serve_data(
     config: &Config,
     parts: &mut Parts,
-    ingest: Arc<Ingest>,
+    port: DataPort,
 ) -> Result<SocketAddr, AppError> {
     let failed = |source| AppError::Listen {
         on: config.data_listen.to_string(),
         source,
     };
-    let server = DataServer::bind(config.data_listen, DataPort::new(ingest))
+    let server = DataServer::bind(config.data_listen, port)
         .await
         .map_err(failed)?;
     let address = server.local_addr().map_err(failed)?;

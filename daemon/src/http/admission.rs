@@ -59,7 +59,11 @@ impl Admission {
         let door = match operation {
             Operation::Assign | Operation::Expose => &self.units,
             Operation::Track | Operation::TrackBatch => &self.tracks,
-            Operation::OpenApi => &self.reads,
+            Operation::List
+            | Operation::Show
+            | Operation::Results
+            | Operation::Insights
+            | Operation::OpenApi => &self.reads,
         };
         door.admit()
     }

@@ -13,9 +13,11 @@ use super::answers::{
 };
 use super::body;
 use super::problem::{Code, Problem};
+use super::reads;
 use super::requests::{self, TrackItem};
 use super::routes::{self, Found, Operation};
 use crate::ingest::{Event, Exposure, Ingest, NotDone};
+use crate::reading::Reading;
 use crate::store::landing::Landed;
 use crate::world::Live;
 
@@ -31,14 +33,16 @@ const TRACK_BODY: usize = 1024 * 1024;
 /// The service behind the data port.
 pub struct DataPort {
     ingest: Arc<Ingest>,
+    reading: Reading,
     admission: Admission,
 }
 
 impl DataPort {
-    /// Serves from `ingest`.
-    pub fn new(ingest: Arc<Ingest>) -> Self {
+    /// Serves writes from `ingest` and reads from `reading`.
+    pub fn new(ingest: Arc<Ingest>, reading: Reading) -> Self {
         Self {
             ingest,
+            reading,
             admission: Admission::new(),
         }
     }
@@ -86,6 +90,10 @@ impl DataPort {
                 let body = body::read(request, TRACK_BODY).await?;
                 self.track_batch(&body, lines).await
             }
+            Operation::List => reads::list(&self.reading, request.uri().query()).await,
+            Operation::Show => reads::show(&self.reading, key).await,
+            Operation::Results => reads::results(&self.reading, key).await,
+            Operation::Insights => reads::insights(&self.reading, key).await,
             Operation::OpenApi => Ok(answers::with_body(
                 StatusCode::OK,
                 Bytes::from_static(OPENAPI.as_bytes()),

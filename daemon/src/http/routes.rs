@@ -14,6 +14,14 @@ pub enum Operation {
     Track,
     /// Take many events.
     TrackBatch,
+    /// The experiments.
+    List,
+    /// One experiment.
+    Show,
+    /// Its counts, rates and posteriors.
+    Results,
+    /// The reading of its results.
+    Insights,
     /// This contract.
     OpenApi,
 }
@@ -38,7 +46,7 @@ const fn route(method: Method, path: &'static str, operation: Operation) -> Rout
 }
 
 /// Every route, the busiest first: they are tried in this order.
-pub static ROUTES: [Route; 5] = [
+pub static ROUTES: [Route; 9] = [
     route(
         Method::POST,
         "/api/experiments/{id}/assign",
@@ -54,6 +62,18 @@ pub static ROUTES: [Route; 5] = [
         Method::POST,
         "/api/experiments/{id}/expose",
         Operation::Expose,
+    ),
+    route(Method::GET, "/api/experiments", Operation::List),
+    route(Method::GET, "/api/experiments/{id}", Operation::Show),
+    route(
+        Method::GET,
+        "/api/experiments/{id}/results",
+        Operation::Results,
+    ),
+    route(
+        Method::GET,
+        "/api/experiments/{id}/insights",
+        Operation::Insights,
     ),
     route(Method::GET, "/openapi.json", Operation::OpenApi),
 ];
@@ -138,7 +158,7 @@ mod tests {
             Found::Methods("POST".into())
         );
         assert_eq!(
-            find(&Method::POST, "/openapi.json"),
+            find(&Method::DELETE, "/api/experiments/a"),
             Found::Methods("GET".into())
         );
     }

@@ -1,6 +1,6 @@
 //! Every metric of the daemon: its name, unit and meaning in one table, and the recorder that serves them.
 
-use ::metrics::{describe_counter, describe_gauge};
+use ::metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 
@@ -19,9 +19,10 @@ const ROWS: [f64; 8] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0];
 enum Form {
     Counter,
     Gauge,
+    Histogram,
 }
 
-use Form::{Counter, Gauge};
+use Form::{Counter, Gauge, Histogram};
 
 /// Name, form, meaning. Names carry their unit; counters get `_total` from the exporter.
 const METRICS: &[(&str, Form, &str)] = &[
@@ -45,6 +46,36 @@ const METRICS: &[(&str, Form, &str)] = &[
         "pitboss_db_transaction_retries",
         Counter,
         "transactions that were run again, by name",
+    ),
+    (
+        "pitboss_assignments_total",
+        Counter,
+        "assigns answered, by experiment and where the arm came from",
+    ),
+    (
+        "pitboss_events_total",
+        Counter,
+        "tracked events, by experiment and outcome",
+    ),
+    (
+        "pitboss_decision_duration_seconds",
+        Histogram,
+        "from a parsed assign to its arm, recorded",
+    ),
+    (
+        "pitboss_http_requests_in_flight",
+        Gauge,
+        "requests of the data port being answered, by kind",
+    ),
+    (
+        "pitboss_shed_total",
+        Counter,
+        "requests refused because too many were in flight, by kind",
+    ),
+    (
+        "pitboss_group_commit_rows",
+        Histogram,
+        "rows of the statements of the group commits, by group",
     ),
     ("process_resident_memory_bytes", Gauge, "memory in use"),
     ("process_open_fds", Gauge, "open file descriptors"),
@@ -93,6 +124,7 @@ fn describe() {
         match form {
             Counter => describe_counter!(*name, *meaning),
             Gauge => describe_gauge!(*name, *meaning),
+            Histogram => describe_histogram!(*name, *meaning),
         }
     }
 }

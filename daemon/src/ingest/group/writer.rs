@@ -20,7 +20,7 @@ const TRIES: u32 = 3;
 pub(super) struct Writer<F: Flush> {
     flush: Arc<F>,
     store: Store,
-    /// Kept between batches: the pool would test it with a round trip before each.
+    /// Kept between batches: the data path must not wait behind others for a connection of the pool.
     connection: Option<PoolConnection<Postgres>>,
     batch_rows: usize,
 }
