@@ -1,6 +1,10 @@
 //! Every metric of the daemon: its name, unit and meaning in one table, and the recorder that serves them.
 
+<<<<<<< HEAD
 use ::metrics::{describe_counter, describe_gauge, describe_histogram};
+=======
+use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+>>>>>>> 482273a (telemetry: every metric is in one table with its meaning)
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 
@@ -19,19 +23,27 @@ const ROWS: [f64; 8] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0];
 enum Form {
     Counter,
     Gauge,
+<<<<<<< HEAD
     Histogram,
 }
 
 use Form::{Counter, Gauge, Histogram};
+=======
+    /// A histogram of durations.
+    Seconds,
+    /// A histogram of batches.
+    Rows,
+}
 
-/// Name, form, meaning. Names carry their unit; counters get `_total` from the exporter.
+use Form::{Counter, Gauge, Rows, Seconds};
+>>>>>>> 482273a (telemetry: every metric is in one table with its meaning)
+
+/// Name as recorded, form, meaning. Names carry their unit; counters end in `_total` when they are served.
+#[rustfmt::skip]
 const METRICS: &[(&str, Form, &str)] = &[
-    (
-        "pitboss_build_info",
-        Gauge,
-        "always 1; the labels say what is running",
-    ),
+    ("pitboss_build_info", Gauge, "always 1; the labels say what is running"),
     ("pitboss_ready", Gauge, "1 while the daemon takes traffic"),
+<<<<<<< HEAD
     (
         "pitboss_postgres_up",
         Gauge,
@@ -77,6 +89,29 @@ const METRICS: &[(&str, Form, &str)] = &[
         Histogram,
         "rows of the statements of the group commits, by group",
     ),
+=======
+    ("pitboss_assignments_total", Counter, "answered assigns, by experiment and where the arm came from"),
+    ("pitboss_events_total", Counter, "received events, by experiment and what became of them"),
+    ("pitboss_decision_duration_seconds", Seconds, "time to answer an assign, from admission to the arm"),
+    ("pitboss_http_requests_in_flight", Gauge, "requests of the data port being carried out, by kind"),
+    ("pitboss_shed_total", Counter, "requests of the data port refused because too many were in flight, by kind"),
+    ("pitboss_group_commit_rows", Rows, "rows that were committed together, by group"),
+    ("pitboss_fold_assignments", Counter, "assignments counted into the state"),
+    ("pitboss_fold_events", Counter, "events moved into the ledger"),
+    ("pitboss_fold_repeats", Counter, "events that came under a known id"),
+    ("pitboss_fold_windows_closed", Counter, "attribution windows closed"),
+    ("pitboss_policy_versions", Counter, "policy versions published"),
+    ("pitboss_worker_run_seconds", Seconds, "time a run of a background worker took, by role"),
+    ("pitboss_worker_failures", Counter, "runs of a background worker that failed, by role"),
+    ("pitboss_mutations_total", Counter, "changes asked for by operators, by action and result"),
+    ("pitboss_control_connections", Gauge, "connected consoles"),
+    ("pitboss_control_connections_refused_total", Counter, "consoles turned away because all seats were taken"),
+    ("pitboss_control_connections_broken_total", Counter, "consoles cut off because of what they sent"),
+    ("pitboss_control_forbidden_total", Counter, "calls refused because the caller may not"),
+    ("pitboss_postgres_up", Gauge, "1 while the private PostgreSQL answers"),
+    ("pitboss_db_pool_connections", Gauge, "connections to PostgreSQL, by state"),
+    ("pitboss_db_transaction_retries", Counter, "transactions that were run again, by name"),
+>>>>>>> 482273a (telemetry: every metric is in one table with its meaning)
     ("process_resident_memory_bytes", Gauge, "memory in use"),
     ("process_open_fds", Gauge, "open file descriptors"),
     ("process_cpu_seconds_total", Counter, "processor time used"),
@@ -124,7 +159,64 @@ fn describe() {
         match form {
             Counter => describe_counter!(*name, *meaning),
             Gauge => describe_gauge!(*name, *meaning),
+<<<<<<< HEAD
             Histogram => describe_histogram!(*name, *meaning),
+=======
+            Seconds => describe_histogram!(*name, Unit::Seconds, *meaning),
+            Rows => describe_histogram!(*name, *meaning),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Every `"pitboss_.."` literal under `directory`.
+    fn recorded(directory: &Path, names: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(directory).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                recorded(&path, names);
+            } else if !path.ends_with("telemetry/metrics.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let literals = text.split("\"pitboss_").skip(1);
+                let ends = literals.filter_map(|literal| literal.split('"').next());
+                names.extend(ends.map(|end| format!("pitboss_{end}")));
+            }
+        }
+    }
+
+    #[test]
+    fn every_metric_that_is_recorded_is_in_the_table() {
+        let mut names = BTreeSet::new();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        recorded(&source, &mut names);
+        assert!(names.len() > 10, "{names:?}");
+        for name in names {
+            assert!(
+                METRICS.iter().any(|it| it.0 == name),
+                "{name} is not in the table"
+            );
+        }
+    }
+
+    #[test]
+    fn the_tables_names_are_what_prometheus_recommends() {
+        for (name, form, meaning) in METRICS {
+            let prefix = name.starts_with("pitboss_") || name.starts_with("process_");
+            assert!(prefix && !meaning.is_empty(), "{name}");
+            let suffixed = match form {
+                Counter => true,
+                Gauge => !name.ends_with("_total"),
+                Seconds => name.ends_with("_seconds"),
+                Rows => name.ends_with("_rows"),
+            };
+            assert!(suffixed, "{name}");
+>>>>>>> 482273a (telemetry: every metric is in one table with its meaning)
         }
     }
 }
