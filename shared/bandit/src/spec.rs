@@ -16,6 +16,7 @@ mod policy;
 mod problem;
 mod reader;
 mod reward;
+mod scalar;
 mod schedule;
 mod slot;
 mod source;
@@ -119,5 +120,43 @@ fn check_version(slot: &Slot<'_>) {
             format!("is {version}; this build reads version {FORMAT_VERSION}"),
             "remove the line, or use a newer build",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_explains_every_key() {
+        let example = include_str!("../../../experiments.example.toml");
+        let kinds = guardrail::check::KINDS
+            .iter()
+            .flat_map(|(_, kind)| kind.keys);
+        let keys = TOP_KEYS
+            .iter()
+            .chain(experiment::KEYS)
+            .chain(arms::KEYS)
+            .chain(policy::KEYS)
+            .chain(reward::KEYS)
+            .chain(reward::SCALED_KEYS)
+            .chain(targeting::KEYS)
+            .chain(guardrail::KEYS)
+            .chain(kinds)
+            .chain(decision::KEYS)
+            .chain(schedule::KEYS)
+            .chain(schedule::STEP_KEYS);
+        for key in keys {
+            let line = format!("{key} =");
+            let section = format!("experiment.{key}]");
+            let spelling = key
+                .strip_suffix('s')
+                .map(|one| format!("experiment.{one}]]"));
+            let explained = example.contains(&line)
+                || example.contains(&section)
+                || example.contains(&format!("[{key}]"))
+                || spelling.is_some_and(|section| example.contains(&section));
+            assert!(explained, "{key}");
+        }
     }
 }

@@ -8,7 +8,8 @@
 //! - An attribute that is a list matches if one of its elements does, by all of `any_of`, `min`, `max` and
 //!   `prefix` together; `not` wants none of its elements among the excluded.
 
-use std::cmp::Ordering;
+mod value;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::spec::model::Attributes;
+
+pub(crate) use value::{compare, equal};
 
 /// Matchers by attribute; all must match. Empty matches everyone.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -107,6 +110,27 @@ impl Matcher {
         }
     }
 
+    /// Whether both say the same, with numbers as numbers: a database may write `1e16` without its exponent.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let Self {
+            any_of,
+            not,
+            min,
+            max,
+            prefix,
+            exists,
+        } = self;
+        let values = |one: &[Value], two: &[Value]| {
+            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| equal(one, two))
+        };
+        values(any_of, &other.any_of)
+            && values(not, &other.not)
+            && *min == other.min
+            && *max == other.max
+            && *prefix == other.prefix
+            && *exists == other.exists
+    }
+
     fn wants_a_value(&self) -> bool {
         !self.any_of.is_empty()
             || self.min.is_some()
@@ -139,50 +163,6 @@ fn at_least(value: &Value, min: f64) -> bool {
 
 fn at_most(value: &Value, max: f64) -> bool {
     value.as_f64().is_some_and(|number| number <= max)
-}
-
-/// Equality that takes numbers as numbers.
-pub(crate) fn equal(one: &Value, other: &Value) -> bool {
-    compare(one, other) == Ordering::Equal
-}
-
-/// An order of plain values: flags, numbers by size, text by letter, then everything else by its JSON text.
-pub(crate) fn compare(one: &Value, other: &Value) -> Ordering {
-    match (one, other) {
-        (Value::Bool(one), Value::Bool(other)) => one.cmp(other),
-        (Value::Number(one), Value::Number(other)) => {
-            // Whole numbers are compared as such: as floats, those above 2^53 would meet their neighbours.
-            match (whole(one), whole(other)) {
-                (Some(one), Some(other)) => one.cmp(&other),
-                _ => one
-                    .as_f64()
-                    .partial_cmp(&other.as_f64())
-                    .unwrap_or(Ordering::Equal),
-            }
-        }
-        (Value::String(one), Value::String(other)) => one.cmp(other),
-        _ => rank(one)
-            .cmp(&rank(other))
-            .then_with(|| one.to_string().cmp(&other.to_string())),
-    }
-}
-
-fn whole(number: &serde_json::Number) -> Option<i128> {
-    number
-        .as_i64()
-        .map(i128::from)
-        .or_else(|| number.as_u64().map(i128::from))
-}
-
-fn rank(value: &Value) -> u8 {
-    match value {
-        Value::Null => 0,
-        Value::Bool(_) => 1,
-        Value::Number(_) => 2,
-        Value::String(_) => 3,
-        Value::Array(_) => 4,
-        Value::Object(_) => 5,
-    }
 }
 
 impl fmt::Display for Matcher {
@@ -234,4 +214,117 @@ fn listed<T: Serialize>(before: &str, values: &[T], most: usize) -> Option<Strin
         words.push(format!("{} more", values.len() - most));
     }
     Some(format!("{before}{}", words.join(" or ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn matcher(spec: Value) -> Matcher {
+        serde_json::from_value(spec).unwrap()
+    }
+
+    #[test]
+    fn matchers_take_what_they_say() {
+        for (spec, value, expected) in [
+            (json!({"any_of": ["SN", "CI"]}), json!("CI"), true),
+            (json!({"any_of": ["SN"]}), json!("sn"), false),
+            (json!({"any_of": [1]}), json!(1.0), true),
+            (json!({"any_of": [1]}), json!("1"), false),
+            (json!({"any_of": [1]}), json!(true), false),
+            (
+                json!({"any_of": [9_007_199_254_740_993_i64]}),
+                json!(9_007_199_254_740_992_i64),
+                false,
+            ),
+            (json!({"not": ["fr"]}), json!("de"), true),
+            (json!({"not": ["fr"]}), json!("fr"), false),
+            (json!({"not": [2]}), json!(2.0), false),
+            (json!({"min": 10.0}), json!(10), true),
+            (json!({"min": 10.0}), json!(9.99), false),
+            (json!({"min": 10.0}), json!("12"), false),
+            (json!({"min": 1.0, "max": 2.0}), json!(3), false),
+            (
+                json!({"prefix": ["ios", "android"]}),
+                json!("android 14"),
+                true,
+            ),
+            (json!({"prefix": ["ios"]}), json!(5), false),
+            (json!({"exists": true}), json!(false), true),
+            (json!({"exists": false}), json!("x"), false),
+            (json!({"exists": false}), json!(null), true),
+            (json!({"any_of": ["x"]}), json!({"x": 1}), false),
+        ] {
+            assert_eq!(
+                matcher(spec.clone()).matches(Some(&value)),
+                expected,
+                "{spec} {value}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_attribute_matches_nothing_but_its_absence() {
+        for (spec, expected) in [
+            (json!({"any_of": ["x"]}), false),
+            (json!({"not": ["x"]}), false),
+            (json!({"min": 0.0}), false),
+            (json!({"exists": true}), false),
+            (json!({"exists": false}), true),
+        ] {
+            let matcher = matcher(spec.clone());
+            assert_eq!(matcher.matches(None), expected, "{spec}");
+            assert_eq!(matcher.matches(Some(&Value::Null)), expected, "{spec}");
+        }
+    }
+
+    #[test]
+    fn a_list_matches_by_one_element_and_is_excluded_by_one() {
+        for (spec, value, expected) in [
+            (json!({"any_of": ["new"]}), json!(["old", "new"]), true),
+            (json!({"any_of": ["new"]}), json!([]), false),
+            (json!({"min": 2.0, "max": 3.0}), json!([1, 9]), false),
+            (json!({"min": 2.0, "max": 3.0}), json!([1, 2.5, 9]), true),
+            (json!({"not": ["staff"]}), json!(["new", "staff"]), false),
+            (json!({"not": ["staff"]}), json!(["new"]), true),
+            (json!({"not": ["staff"]}), json!([]), true),
+            (json!({"exists": true}), json!([]), true),
+        ] {
+            assert_eq!(
+                matcher(spec.clone()).matches(Some(&value)),
+                expected,
+                "{spec} {value}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_explanation_names_what_was_met_and_what_was_wanted() {
+        let targeting = Targeting(BTreeMap::from([
+            (
+                "country".to_owned(),
+                matcher(json!({"any_of": ["CI", "SN"]})),
+            ),
+            ("txn".to_owned(), matcher(json!({"min": 10.0}))),
+        ]));
+        let attributes = Attributes::from([("country".to_owned(), json!("FR"))]);
+        assert!(!targeting.matches(&attributes));
+        assert_eq!(
+            targeting.explain(&attributes),
+            [
+                (
+                    "country".to_owned(),
+                    "\"FR\", wanted \"CI\" or \"SN\"".to_owned(),
+                    false
+                ),
+                (
+                    "txn".to_owned(),
+                    "missing, wanted at least 10".to_owned(),
+                    false
+                ),
+            ]
+        );
+    }
 }

@@ -89,7 +89,7 @@ pub(super) fn of_change(
         | reconfigured_arms(&mut effects, current, wanted);
     let said = effects.0.len();
     traffic(&mut effects, current, wanted);
-    eligibility(&mut effects, current, wanted);
+    eligibility(&mut effects, fields);
     holdback(&mut effects, current, wanted);
     let moved = moved || effects.0.len() > said;
     split::of_change(&mut effects, current, wanted);
@@ -234,8 +234,11 @@ fn traffic(effects: &mut Effects, current: &Current, wanted: &ExperimentSpec) {
     }
 }
 
-fn eligibility(effects: &mut Effects, current: &Current, wanted: &ExperimentSpec) {
-    if current.spec.targeting != wanted.targeting {
+fn eligibility(effects: &mut Effects, fields: &[FieldChange]) {
+    if fields
+        .iter()
+        .any(|field| field.path.starts_with("targeting."))
+    {
         effects.say("targeting is asked of new units only; units that are in keep their arm");
     }
 }

@@ -8,7 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::spec::limits::{MAX_CONFIG_BYTES, MAX_CONFIG_DEPTH, MAX_FILE_BYTES};
 use crate::spec::reader::Reader;
-use crate::spec::slot::{Slot, finite, integer};
+use crate::spec::scalar::{finite, integer};
+use crate::spec::slot::Slot;
 
 /// The configuration of an arm: `config`, `config_json`, or an empty object.
 pub(super) fn read(arm: &Reader<'_>) -> Option<Value> {
@@ -23,8 +24,24 @@ pub(super) fn read(arm: &Reader<'_>) -> Option<Value> {
         }
     };
     let (config, slot) = slot;
+    if has_nul(&config) {
+        slot.problem_nul();
+        return None;
+    }
     check_size(&slot, &config)?;
     Some(config)
+}
+
+/// PostgreSQL's text and jsonb refuse this one character.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(object) => object
+            .iter()
+            .any(|(key, value)| key.contains('\0') || has_nul(value)),
+    }
 }
 
 fn check_size(slot: &Slot<'_>, config: &Value) -> Option<()> {

@@ -199,7 +199,7 @@ words! {
     Aggregate: reward::AGGREGATES;
     Credit: reward::CREDITS;
     Direction: reward::DIRECTIONS;
-    EventMeasure: guardrail::MEASURES;
+    EventMeasure: guardrail::check::MEASURES;
     GuardrailAction: guardrail::ACTIONS;
     OnNoData: guardrail::ON_NO_DATA;
     DecisionPreset: decision::PRESETS;

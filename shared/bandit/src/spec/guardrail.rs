@@ -1,15 +1,15 @@
 //! `[[experiment.guardrail]]`: limits that protect users, each kind with its own keys.
 
+pub(super) mod check;
+
 use std::collections::BTreeMap;
 
-use toml::de::DeValue;
-
-use crate::experiment::Share;
 use crate::spec::defaults;
 use crate::spec::limits::MAX_GUARDRAILS;
-use crate::spec::model::{EventMeasure, GuardrailAction, GuardrailCheck, GuardrailSpec, OnNoData};
+use crate::spec::model::{GuardrailAction, GuardrailSpec, OnNoData};
 use crate::spec::reader::Reader;
-use crate::spec::slot::Slot;
+
+use check::{KINDS, Kind};
 
 /// The keys of every guardrail.
 pub(super) const KEYS: &[&str] = &[
@@ -24,65 +24,6 @@ pub(super) const KEYS: &[&str] = &[
     "dry_run",
 ];
 
-/// A kind of guardrail and the keys that only it has.
-#[derive(Clone, Copy)]
-struct Kind {
-    keys: &'static [&'static str],
-    read: fn(&Reader<'_>) -> Option<GuardrailCheck>,
-}
-
-const KINDS: &[(&str, Kind)] = &[
-    (
-        "error_rate",
-        Kind {
-            keys: &["event", "limit"],
-            read: error_rate,
-        },
-    ),
-    (
-        "latency",
-        Kind {
-            keys: &["event", "quantile", "limit", "limit_ms"],
-            read: latency,
-        },
-    ),
-    (
-        "reward_drop",
-        Kind {
-            keys: &["limit"],
-            read: reward_drop,
-        },
-    ),
-    (
-        "concentration",
-        Kind {
-            keys: &["limit"],
-            read: concentration,
-        },
-    ),
-    (
-        "srm",
-        Kind {
-            keys: &["p_value"],
-            read: srm,
-        },
-    ),
-    (
-        "event",
-        Kind {
-            keys: &["event", "measure", "min", "max"],
-            read: event,
-        },
-    ),
-    (
-        "staleness",
-        Kind {
-            keys: &["limit"],
-            read: staleness,
-        },
-    ),
-];
-
 pub(super) const ACTIONS: &[(&str, GuardrailAction)] = &[
     ("alert", GuardrailAction::Alert),
     ("quarantine", GuardrailAction::Quarantine),
@@ -95,9 +36,6 @@ pub(super) const ON_NO_DATA: &[(&str, OnNoData)] = &[
     ("pass", OnNoData::Pass),
     ("fail", OnNoData::Fail),
 ];
-
-pub(super) const MEASURES: &[(&str, EventMeasure)] =
-    &[("rate", EventMeasure::Rate), ("mean", EventMeasure::Mean)];
 
 /// Reads `guardrail` (or `guardrails`). What cannot be read is reported and left out.
 pub(super) fn read_all(experiment: &Reader<'_>) -> Vec<GuardrailSpec> {
@@ -205,149 +143,4 @@ fn check_keys(table: &Reader<'_>, kind: Kind) {
             None => table.unknown_key(key, slot.at(), &known),
         }
     }
-}
-
-fn limit_share(table: &Reader<'_>, example: &str) -> Option<Share> {
-    let slot = table.required(
-        "limit",
-        &format!("add a limit such as limit = \"{example}\""),
-    )?;
-    let limit = slot.share()?;
-    if limit == Share::NONE {
-        slot.problem("is 0: it would act at once", "write a limit above 0");
-        return None;
-    }
-    Some(limit)
-}
-
-fn event_name(table: &Reader<'_>) -> Option<String> {
-    table
-        .required(
-            "event",
-            "add the event that services track, such as event = \"error\"",
-        )?
-        .line_of_text()
-}
-
-fn error_rate(table: &Reader<'_>) -> Option<GuardrailCheck> {
-    let (event, limit) = (event_name(table), limit_share(table, "1%"));
-    Some(GuardrailCheck::ErrorRate {
-        event: event?,
-        limit: limit?,
-    })
-}
-
-fn reward_drop(table: &Reader<'_>) -> Option<GuardrailCheck> {
-    let limit = limit_share(table, "5%")?;
-    Some(GuardrailCheck::RewardDrop { limit })
-}
-
-fn concentration(table: &Reader<'_>) -> Option<GuardrailCheck> {
-    let limit = limit_share(table, "50%")?;
-    Some(GuardrailCheck::Concentration { limit })
-}
-
-fn srm(table: &Reader<'_>) -> Option<GuardrailCheck> {
-    let p_value = match table.slot("p_value") {
-        Some(slot) => inner_share(&slot)?,
-        None => defaults::srm_p_value(),
-    };
-    Some(GuardrailCheck::Srm { p_value })
-}
-
-/// A share that is neither 0 nor 1.
-fn inner_share(slot: &Slot<'_>) -> Option<Share> {
-    let share = slot.share()?;
-    if share == Share::NONE || share == Share::ALL {
-        slot.problem(
-            format!("is {}", share.get()),
-            "write a number between 0 and 1",
-        );
-        return None;
-    }
-    Some(share)
-}
-
-fn latency(table: &Reader<'_>) -> Option<GuardrailCheck> {
-    let event = event_name(table);
-    let quantile = match table.slot("quantile") {
-        Some(slot) => inner_share(&slot),
-        None => Some(defaults::latency_quantile()),
-    };
-    let limit = latency_limit(table);
-    Some(GuardrailCheck::Latency {
-        event: event?,
-        quantile: quantile?,
-        limit_ms: limit?,
-    })
-}
-
-/// `limit = "120ms"`, or `limit_ms = 0.5` for fractions.
-fn latency_limit(table: &Reader<'_>) -> Option<f64> {
-    const HOW: &str = "add a limit such as limit = \"120ms\"";
-    if let Some(slot) = table.slot("limit_ms") {
-        if table.has("limit") {
-            slot.problem_named("is declared beside `limit`", "keep one of the two");
-            return None;
-        }
-        return slot.positive();
-    }
-    let slot = table.required("limit", HOW)?;
-    let limit = slot.duration()?;
-    if limit.0 == 0 {
-        slot.problem("is 0: it would act at once", "write a limit above 0");
-        return None;
-    }
-    Some(limit.0 as f64)
-}
-
-fn event(table: &Reader<'_>) -> Option<GuardrailCheck> {
-    let event = event_name(table);
-    let measure = match table.slot("measure") {
-        Some(slot) => slot.choice(MEASURES),
-        None => Some(EventMeasure::Rate),
-    };
-    let bound = |key: &str| {
-        table
-            .slot(key)
-            .map_or(Some(None), |slot| bound_of(&slot).map(Some))
-    };
-    let (min, max) = (bound("min")?, bound("max")?);
-    match (min, max) {
-        (None, None) => {
-            table.problem("has no limit", "add `min`, `max` or both");
-            None
-        }
-        (Some(min), Some(max)) if min > max => {
-            table.problem(
-                format!("wants at least {min} and at most {max}"),
-                "swap them",
-            );
-            None
-        }
-        _ => Some(GuardrailCheck::Event {
-            event: event?,
-            measure: measure?,
-            min,
-            max,
-        }),
-    }
-}
-
-/// A number, or a percentage in quotes where a rate is meant.
-fn bound_of(slot: &Slot<'_>) -> Option<f64> {
-    match slot.value() {
-        DeValue::String(_) => slot.share().map(Share::get),
-        _ => slot.number(),
-    }
-}
-
-fn staleness(table: &Reader<'_>) -> Option<GuardrailCheck> {
-    let slot = table.required("limit", "add the longest silence, such as limit = \"15m\"")?;
-    let limit = slot.duration()?;
-    if limit.0 == 0 {
-        slot.problem("is 0: it would act at once", "write a limit above 0");
-        return None;
-    }
-    Some(GuardrailCheck::Staleness { limit })
 }

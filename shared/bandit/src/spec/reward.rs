@@ -19,7 +19,7 @@ pub(super) const KEYS: &[&str] = &[
     "max_events_per_unit",
 ];
 
-const SCALED_KEYS: &[&str] = &["event", "aggregate", "min", "max", "default"];
+pub(super) const SCALED_KEYS: &[&str] = &["event", "aggregate", "min", "max", "default"];
 
 const HOW: &str = "write reward = \"purchase\" with the event that is a success, or a section [experiment.reward]";
 const HOW_OUTCOME: &str =

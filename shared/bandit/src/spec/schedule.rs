@@ -12,7 +12,7 @@ use crate::spec::slot::Slot;
 /// The keys of a schedule.
 pub(super) const KEYS: &[&str] = &["start", "stop", "ramp", "archive_after"];
 
-const STEP_KEYS: &[&str] = &["traffic", "hold", "min_samples"];
+pub(super) const STEP_KEYS: &[&str] = &["traffic", "hold", "min_samples"];
 const HOW_STEP: &str = "write ramp = [{ traffic = \"5%\", hold = \"1h\" }, ...]";
 const HOW_INSTANT: &str = "write a date with its time zone, such as 2030-01-31T09:00:00Z";
 

@@ -10,6 +10,7 @@ use crate::experiment::{Millis, Share};
 use crate::spec::limits::{MAX_DURATION, MAX_LINE_BYTES};
 use crate::spec::problem::Problems;
 use crate::spec::reader::{Path, Reader};
+use crate::spec::scalar::{finite, integer, percentage};
 use crate::spec::suggest;
 
 /// A value with its place in the file.
@@ -122,7 +123,19 @@ impl<'a> Slot<'a> {
             );
             return None;
         }
+        if text.contains('\0') {
+            self.problem_nul();
+            return None;
+        }
         Some(text.as_ref().to_owned())
+    }
+
+    /// Says that a text holds what no database column can.
+    pub(super) fn problem_nul(&self) {
+        self.problem(
+            "holds the character NUL, which cannot be stored",
+            "remove `\\u0000`",
+        );
     }
 
     /// Text of a type that knows what is wrong with a text.
@@ -314,29 +327,4 @@ impl<'a> Slot<'a> {
 /// At most 40 characters of a text.
 fn cut(text: &str) -> String {
     text.chars().take(40).collect()
-}
-
-/// A TOML integer that fits 64 bits.
-pub(super) fn integer(value: &DeValue<'_>) -> Option<i64> {
-    let number = value.as_integer()?;
-    i64::from_str_radix(number.as_str(), number.radix()).ok()
-}
-
-/// A TOML integer or float that is finite.
-pub(super) fn finite(value: &DeValue<'_>) -> Option<f64> {
-    let number = match value {
-        DeValue::Float(number) => number.as_str().parse().ok()?,
-        other => integer(other)? as f64,
-    };
-    Some(number).filter(|number: &f64| number.is_finite())
-}
-
-/// `"12.5%"` as 0.125. The shift by two digits is done in the text, so that "0.1%" is the same as 0.001.
-fn percentage(text: &str) -> Option<f64> {
-    let digits = text.trim().strip_suffix('%')?.trim_end();
-    let plain = digits
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let fraction: f64 = format!("{digits}e-2").parse().ok().filter(|_| plain)?;
-    Some(fraction)
 }

@@ -7,7 +7,8 @@ use toml::de::DeValue;
 
 use crate::spec::limits::{MAX_ATTRIBUTES, MAX_LINE_BYTES, MAX_VALUES};
 use crate::spec::reader::Reader;
-use crate::spec::slot::{Slot, finite, integer};
+use crate::spec::scalar::{finite, integer};
+use crate::spec::slot::Slot;
 use crate::targeting::{Matcher, Targeting, compare, equal};
 
 /// The keys of a matcher that is written as a table.

@@ -111,12 +111,21 @@ fn outcome_text(outcome: &OutcomeSpec) -> String {
 pub(super) fn targeting(fields: &mut Fields, from: &Targeting, to: &Targeting) {
     let attributes: BTreeSet<&String> = from.0.keys().chain(to.0.keys()).collect();
     for attribute in attributes {
-        fields.compare(
-            format!("targeting.{attribute}"),
-            &from.0.get(attribute),
-            &to.0.get(attribute),
-            |matcher| matcher.map_or_else(|| "(everyone)".to_owned(), Matcher::whole),
-        );
+        let (before, after) = (from.0.get(attribute), to.0.get(attribute));
+        let same = match (before, after) {
+            (Some(before), Some(after)) => before.same(after),
+            _ => false,
+        };
+        if !same {
+            let text = |matcher: Option<&Matcher>| {
+                matcher.map_or_else(|| "(everyone)".to_owned(), Matcher::whole)
+            };
+            fields.push(
+                format!("targeting.{attribute}"),
+                &text(before),
+                &text(after),
+            );
+        }
     }
 }
 

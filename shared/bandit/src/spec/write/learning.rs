@@ -1,0 +1,164 @@
+//! The sections that say how a lane learns, and from what.
+
+use crate::spec::defaults;
+use crate::spec::model::{
+    BetaPrior, BurnIn, Credit, Direction, OutcomeSpec, PolicyKind, PolicySpec, RewardSpec,
+    SuccessSpec,
+};
+use crate::spec::text;
+use crate::spec::write::{Out, duration};
+
+/// A policy of which only the kind is not the default.
+pub(super) fn short_policy(policy: &PolicySpec) -> Option<String> {
+    let kind_alone = match policy.kind {
+        PolicyKind::Thompson | PolicyKind::Ucb1 | PolicyKind::Fixed => true,
+        PolicyKind::TopTwoThompson { beta } => beta == defaults::top_two_beta(),
+        PolicyKind::EpsilonGreedy { epsilon } => epsilon == defaults::epsilon(),
+    };
+    let short = kind_alone && *policy == defaults::policy(policy.kind.clone());
+    short.then(|| text::quoted(policy.kind.name()))
+}
+
+pub(super) fn write_policy(out: &mut Out, policy: &PolicySpec) {
+    let PolicySpec {
+        kind,
+        floor,
+        max_weight,
+        prior,
+        burn_in,
+        publish_every,
+    } = policy;
+    out.section("[experiment.policy]");
+    out.line("kind", text::quoted(kind.name()));
+    match kind {
+        PolicyKind::TopTwoThompson { beta } => out.line("beta", text::number(beta.get())),
+        PolicyKind::EpsilonGreedy { epsilon } => out.line("epsilon", text::share(*epsilon)),
+        PolicyKind::Thompson | PolicyKind::Ucb1 | PolicyKind::Fixed => {}
+    }
+    out.share("floor", *floor, defaults::floor(kind));
+    out.some("max_weight", max_weight.map(text::share));
+    out.other("prior", prior, &defaults::PRIOR, write_prior);
+    out.other("burn_in", burn_in, &defaults::BURN_IN, write_burn_in);
+    out.other(
+        "publish_every",
+        publish_every,
+        &defaults::PUBLISH_EVERY,
+        |length| duration(*length),
+    );
+}
+
+fn write_prior(prior: &BetaPrior) -> String {
+    let BetaPrior { alpha, beta } = *prior;
+    text::table([
+        ("alpha", Some(text::number(alpha))),
+        ("beta", Some(text::number(beta))),
+    ])
+}
+
+fn write_burn_in(burn_in: &BurnIn) -> String {
+    let BurnIn {
+        for_,
+        exposures_per_arm,
+        rewards_per_arm,
+    } = burn_in;
+    text::table([
+        ("for", Some(duration(*for_))),
+        ("exposures_per_arm", Some(exposures_per_arm.to_string())),
+        ("rewards_per_arm", Some(rewards_per_arm.to_string())),
+    ])
+}
+
+fn write_success(success: &SuccessSpec) -> String {
+    let SuccessSpec { event, min } = success;
+    match min {
+        None => text::quoted(event),
+        Some(min) => text::table([
+            ("event", Some(text::quoted(event))),
+            ("min", Some(text::number(*min))),
+        ]),
+    }
+}
+
+pub(super) fn write_names(names: &[String]) -> String {
+    text::one_or_more(names.iter().map(|name| text::quoted(name)))
+}
+
+/// A reward of which only the success events are not the default.
+pub(super) fn short_reward(reward: &RewardSpec) -> Option<String> {
+    let RewardSpec {
+        outcome,
+        negative,
+        window,
+        grace,
+        credit,
+        direction,
+        max_events_per_unit,
+    } = reward;
+    let OutcomeSpec::Binary { success } = outcome else {
+        return None;
+    };
+    let short = negative.is_empty()
+        && *window == defaults::WINDOW
+        && *grace == defaults::grace(*window)
+        && *credit == Credit::default()
+        && *direction == Direction::default()
+        && *max_events_per_unit == defaults::MAX_EVENTS_PER_UNIT
+        && success.iter().all(|success| success.min.is_none());
+    short.then(|| text::one_or_more(success.iter().map(write_success)))
+}
+
+pub(super) fn write_reward(out: &mut Out, reward: &RewardSpec) {
+    let RewardSpec {
+        outcome,
+        negative,
+        window,
+        grace,
+        credit,
+        direction,
+        max_events_per_unit,
+    } = reward;
+    out.section("[experiment.reward]");
+    match outcome {
+        OutcomeSpec::Binary { success } => {
+            out.line(
+                "success",
+                text::one_or_more(success.iter().map(write_success)),
+            );
+        }
+        OutcomeSpec::Scaled {
+            event,
+            aggregate,
+            min,
+            max,
+            default,
+        } => out.line(
+            "scaled",
+            text::table([
+                ("event", Some(text::quoted(event))),
+                ("aggregate", Some(text::quoted(aggregate.word()))),
+                ("min", Some(text::number(*min))),
+                ("max", Some(text::number(*max))),
+                ("default", Some(text::number(*default))),
+            ]),
+        ),
+    }
+    out.other("negative", negative, &Vec::new(), |names| {
+        write_names(names)
+    });
+    out.line("window", duration(*window));
+    out.other("grace", grace, &defaults::grace(*window), |it| {
+        duration(*it)
+    });
+    out.other("credit", credit, &Credit::default(), |credit| {
+        text::quoted(credit.word())
+    });
+    out.other("direction", direction, &Direction::default(), |direction| {
+        text::quoted(direction.word())
+    });
+    out.other(
+        "max_events_per_unit",
+        max_events_per_unit,
+        &defaults::MAX_EVENTS_PER_UNIT,
+        u32::to_string,
+    );
+}
