@@ -1,10 +1,6 @@
 //! Every metric of the daemon: its name, unit and meaning in one table, and the recorder that serves them.
 
-<<<<<<< HEAD
-use ::metrics::{describe_counter, describe_gauge, describe_histogram};
-=======
 use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
->>>>>>> 482273a (telemetry: every metric is in one table with its meaning)
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 
@@ -23,12 +19,6 @@ const ROWS: [f64; 8] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0];
 enum Form {
     Counter,
     Gauge,
-<<<<<<< HEAD
-    Histogram,
-}
-
-use Form::{Counter, Gauge, Histogram};
-=======
     /// A histogram of durations.
     Seconds,
     /// A histogram of batches.
@@ -36,60 +26,12 @@ use Form::{Counter, Gauge, Histogram};
 }
 
 use Form::{Counter, Gauge, Rows, Seconds};
->>>>>>> 482273a (telemetry: every metric is in one table with its meaning)
 
 /// Name as recorded, form, meaning. Names carry their unit; counters end in `_total` when they are served.
 #[rustfmt::skip]
 const METRICS: &[(&str, Form, &str)] = &[
     ("pitboss_build_info", Gauge, "always 1; the labels say what is running"),
     ("pitboss_ready", Gauge, "1 while the daemon takes traffic"),
-<<<<<<< HEAD
-    (
-        "pitboss_postgres_up",
-        Gauge,
-        "1 while the private PostgreSQL answers",
-    ),
-    (
-        "pitboss_db_pool_connections",
-        Gauge,
-        "connections to PostgreSQL, by state",
-    ),
-    (
-        "pitboss_db_transaction_retries",
-        Counter,
-        "transactions that were run again, by name",
-    ),
-    (
-        "pitboss_assignments_total",
-        Counter,
-        "assigns answered, by experiment and where the arm came from",
-    ),
-    (
-        "pitboss_events_total",
-        Counter,
-        "tracked events, by experiment and outcome",
-    ),
-    (
-        "pitboss_decision_duration_seconds",
-        Histogram,
-        "from a parsed assign to its arm, recorded",
-    ),
-    (
-        "pitboss_http_requests_in_flight",
-        Gauge,
-        "requests of the data port being answered, by kind",
-    ),
-    (
-        "pitboss_shed_total",
-        Counter,
-        "requests refused because too many were in flight, by kind",
-    ),
-    (
-        "pitboss_group_commit_rows",
-        Histogram,
-        "rows of the statements of the group commits, by group",
-    ),
-=======
     ("pitboss_assignments_total", Counter, "answered assigns, by experiment and where the arm came from"),
     ("pitboss_events_total", Counter, "received events, by experiment and what became of them"),
     ("pitboss_decision_duration_seconds", Seconds, "time to answer an assign, from admission to the arm"),
@@ -111,7 +53,6 @@ const METRICS: &[(&str, Form, &str)] = &[
     ("pitboss_postgres_up", Gauge, "1 while the private PostgreSQL answers"),
     ("pitboss_db_pool_connections", Gauge, "connections to PostgreSQL, by state"),
     ("pitboss_db_transaction_retries", Counter, "transactions that were run again, by name"),
->>>>>>> 482273a (telemetry: every metric is in one table with its meaning)
     ("process_resident_memory_bytes", Gauge, "memory in use"),
     ("process_open_fds", Gauge, "open file descriptors"),
     ("process_cpu_seconds_total", Counter, "processor time used"),
@@ -159,9 +100,6 @@ fn describe() {
         match form {
             Counter => describe_counter!(*name, *meaning),
             Gauge => describe_gauge!(*name, *meaning),
-<<<<<<< HEAD
-            Histogram => describe_histogram!(*name, *meaning),
-=======
             Seconds => describe_histogram!(*name, Unit::Seconds, *meaning),
             Rows => describe_histogram!(*name, *meaning),
         }
@@ -216,7 +154,6 @@ mod tests {
                 Rows => name.ends_with("_rows"),
             };
             assert!(suffixed, "{name}");
->>>>>>> 482273a (telemetry: every metric is in one table with its meaning)
         }
     }
 }
