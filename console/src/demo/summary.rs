@@ -78,10 +78,7 @@ impl Summary {
             ledger: results.iter().map(|results| results.events).sum(),
             unfolded: results.iter().map(|results| results.unfolded).sum(),
             checkout_found_after_seconds: found_after.map(|s| (s * 10.0).round() / 10.0),
-            experiments: results
-                .into_iter()
-                .map(|results| experiment(results, &rows))
-                .collect(),
+            experiments: experiments(results, &rows),
             services: counts,
             verify: if verified.ok { "ok" } else { "differs" },
             verify_report: verified.report,
@@ -125,6 +122,14 @@ impl Summary {
     }
 }
 
+/// In key order.
+fn experiments(results: Vec<Results>, rows: &[Row]) -> Vec<Experiment> {
+    let all = results.into_iter();
+    let mut all: Vec<Experiment> = all.map(|results| experiment(results, rows)).collect();
+    all.sort_by(|a, b| a.key.cmp(&b.key));
+    all
+}
+
 fn experiment(results: Results, rows: &[Row]) -> Experiment {
     let row = rows.iter().find(|row| row.key == results.experiment);
     let arms = row.map_or_else(Vec::new, |row| row.arms.clone());
@@ -140,5 +145,66 @@ fn experiment(results: Results, rows: &[Row]) -> Experiment {
         pending: results.pending,
         versions: results.versions,
         allocation: arms.into_iter().map(|arm| (arm.name, arm.share)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ending(counts: Counts, verified: bool) -> Ending {
+        Ending {
+            seed: 1,
+            seconds: 30,
+            found_after: Some(21.04),
+            counts,
+            rows: vec![],
+            results: vec![],
+            verified: Verified {
+                ok: verified,
+                report: Value::Null,
+            },
+        }
+    }
+
+    #[test]
+    fn a_demo_is_fine_when_the_ledger_has_what_was_acknowledged() {
+        let fine = Counts::default();
+        let unanswered = Counts {
+            unanswered: 3,
+            ..fine
+        };
+        let lost = Counts {
+            acknowledged: 1,
+            ..fine
+        };
+        let refused = Counts {
+            rejected: 1,
+            ..fine
+        };
+        let moved = Counts {
+            arm_changes: 1,
+            ..fine
+        };
+        for (counts, verified, wanted) in [
+            (fine, true, ""),
+            (unanswered, true, ""),
+            (
+                lost,
+                true,
+                "1 events were acknowledged and the ledger has 0",
+            ),
+            (refused, true, "1 events were refused"),
+            (moved, true, "1 units were told another arm than before"),
+            (
+                fine,
+                false,
+                "the posteriors differ from what the ledgers give",
+            ),
+        ] {
+            let summary = Summary::new(ending(counts, verified));
+            assert_eq!(summary.complaint(), wanted);
+            assert_eq!(summary.ok, wanted.is_empty());
+        }
     }
 }

@@ -34,7 +34,7 @@ impl Counter {
 }
 
 /// The counters at one moment, as the summary shows them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Counts {
     /// Assign calls that were answered.
     pub visits: u64,

@@ -203,3 +203,34 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+
+    use super::*;
+
+    #[test]
+    fn a_quarter_of_the_visits_are_by_somebody_who_was_here_before() {
+        let mut arrivals = StdRng::seed_from_u64(3);
+        let mut guests = Guests::default();
+        let mut seen = 0;
+        let visits = 4_000;
+        for _ in 0..visits {
+            let place = guests.next(&mut arrivals);
+            assert!(place <= seen, "nobody comes before those in front of them");
+            seen = seen.max(place + 1);
+        }
+        let returning = 1.0 - seen as f64 / f64::from(visits);
+        assert!((0.22..0.28).contains(&returning), "{returning}");
+    }
+
+    #[test]
+    fn another_arm_than_before_is_noticed() {
+        let arm = |name: &str| -> ArmName { name.parse().unwrap() };
+        let mut guests = Guests::default();
+        assert_eq!(guests.remember(0, &arm("blue")), Told::First);
+        assert_eq!(guests.remember(0, &arm("blue")), Told::Again);
+        assert_eq!(guests.remember(0, &arm("green")), Told::Other);
+    }
+}
