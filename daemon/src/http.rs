@@ -15,6 +15,8 @@ mod reads;
 mod requests;
 pub mod routes;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 pub use data::{DataPort, OPENAPI};
 pub use serve::DataServer;

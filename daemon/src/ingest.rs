@@ -65,8 +65,9 @@ pub struct Ingest {
     durations: Histogram,
 }
 
-/// The writers behind an [`Ingest`].
+/// The writers behind an [`Ingest`]. Dropping it stops them where they are; [`Writers::finish`] does not.
 #[derive(Debug)]
+#[must_use = "without its writers nothing that is handed in is written"]
 pub struct Writers(JoinSet<()>);
 
 impl Ingest {

@@ -1,0 +1,211 @@
+//! A database with experiments and as many data ports on it as a test wants, and a client for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::HeaderMap;
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use protocol::plans::{ApplyRequest, PlanRequest};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::http::{DataPort, DataServer};
+use crate::ingest::{Ingest, Writers};
+use crate::operations::{Caller, Operations};
+use crate::reading::Reading;
+use crate::store::Store;
+use crate::testing::{TestDatabase, database};
+use crate::world::WorldHandle;
+
+const SECRET: [u8; 32] = [7; 32];
+
+/// One daemon's worth: a database, a world, a data port.
+pub(super) struct Site {
+    pub(super) database: TestDatabase,
+    pub(super) port: Port,
+}
+
+/// A data port on a database, with a world and a cache of its own.
+pub(super) struct Port {
+    pub(super) address: std::net::SocketAddr,
+    pub(super) world: WorldHandle,
+    pub(super) ingest: Arc<Ingest>,
+    _writers: Writers,
+    stop: CancellationToken,
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Site {
+    /// The experiments of `file`, and a data port that serves them.
+    pub(super) async fn with(file: &str) -> Self {
+        let database = database().await;
+        let port = Port::open(&database.store).await;
+        let site = Self { database, port };
+        site.apply(file).await;
+        site
+    }
+
+    /// Applies `file`; the data port serves it when this returns.
+    pub(super) async fn apply(&self, file: &str) {
+        let world = &self.port.world;
+        let operations = Operations::new(self.database.store.clone(), world.clone());
+        let plan = PlanRequest {
+            file: "test.toml".into(),
+            text: file.into(),
+            prune: false,
+            release_holds: false,
+        };
+        let base_revision = operations.plan(&plan).await.unwrap().base_revision;
+        let request = ApplyRequest {
+            plan,
+            base_revision,
+            reason: "test".into(),
+            request_id: uuid::Uuid::now_v7(),
+        };
+        let caller = Caller {
+            actor: "test".into(),
+            via: "test".into(),
+        };
+        operations.apply(request, caller).await.unwrap();
+    }
+
+    pub(super) async fn client(&self) -> Client {
+        self.port.client().await
+    }
+
+    pub(super) async fn count(&self, table: &str) -> i64 {
+        self.number(&format!("select count(*) from {table}")).await
+    }
+
+    pub(super) async fn number(&self, query: &str) -> i64 {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned()))
+            .fetch_one(&self.database.store.pool)
+            .await
+            .unwrap()
+    }
+
+    /// Waits until `query` gives `wanted`.
+    pub(super) async fn until(&self, query: &str, wanted: i64) {
+        let waited = async {
+            while self.number(query).await != wanted {
+                tokio::task::yield_now().await;
+            }
+        };
+        let limit = Duration::from_secs(10);
+        assert!(
+            tokio::time::timeout(limit, waited).await.is_ok(),
+            "{query} never gave {wanted}"
+        );
+    }
+}
+
+impl Port {
+    /// A data port on `store`, as a second daemon would open it.
+    pub(super) async fn open(store: &Store) -> Self {
+        let (world, refresher) = WorldHandle::open(store.clone()).await.unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(refresher.run(stop.clone()));
+        let clock = Clock::system();
+        let (ingest, writers) =
+            Ingest::start(store, world.clone(), clock.clone(), SECRET, 1024 * 1024);
+        let reading = Reading::new(store.clone(), world.clone(), clock, SECRET);
+        let port = DataPort::new(Arc::clone(&ingest), reading);
+        let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port)
+            .await
+            .unwrap();
+        let address = server.local_addr().unwrap();
+        tokio::spawn(server.run(stop.clone()));
+        Self {
+            address,
+            world,
+            ingest,
+            _writers: writers,
+            stop,
+        }
+    }
+
+    pub(super) async fn client(&self) -> Client {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Client { sender }
+    }
+
+    /// Sends `bytes` as they are and reads until the port closes the connection.
+    pub(super) async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset instead of an end is as closed as it gets.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// A kept-alive connection.
+pub(super) struct Client {
+    sender: SendRequest<Full<Bytes>>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+    /// `Null` if the text is not JSON.
+    pub(super) json: Value,
+}
+
+impl Client {
+    pub(super) async fn get(&mut self, path: &str) -> Answer {
+        self.send(Request::get(path), Bytes::new()).await
+    }
+
+    pub(super) async fn post(&mut self, path: &str, body: &Value) -> Answer {
+        self.post_bytes(path, body.to_string()).await
+    }
+
+    pub(super) async fn post_bytes(&mut self, path: &str, body: impl Into<Bytes>) -> Answer {
+        self.send(Request::post(path), body.into()).await
+    }
+
+    pub(super) async fn with_method(&mut self, method: Method, path: &str) -> Answer {
+        self.send(Request::builder().method(method).uri(path), Bytes::new())
+            .await
+    }
+
+    pub(super) async fn send(
+        &mut self,
+        request: hyper::http::request::Builder,
+        body: Bytes,
+    ) -> Answer {
+        let request = request
+            .header("host", "pitboss")
+            .body(Full::new(body))
+            .unwrap();
+        self.sender.ready().await.unwrap();
+        let answer = self.sender.send_request(request).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            json: serde_json::from_str(&text).unwrap_or_default(),
+            text,
+        }
+    }
+}
