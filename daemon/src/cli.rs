@@ -3,6 +3,7 @@
 mod doctor;
 mod health;
 mod output;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,6 +57,16 @@ pub fn command() -> Command {
                 ),
         )
         .subcommand(
+            Command::new("verify")
+                .about("Recompute every posterior, draw and count from the ledgers; exit 5 if anything differs")
+                .arg(
+                    Arg::new("json")
+                        .long("json")
+                        .action(ArgAction::SetTrue)
+                        .help("The report as one JSON object"),
+                ),
+        )
+        .subcommand(
             Command::new("doctor")
                 .about("Check what the daemon needs on this machine, and say what to do"),
         )
@@ -93,6 +104,10 @@ fn run(matches: &ArgMatches) -> Result<Exit, AppError> {
             output::text(&format!("the schema is at version {version}\n"));
             Ok(Exit::Done)
         }),
+        Some(("verify", verify)) => {
+            let json = verify.get_flag("json");
+            in_runtime(&loaded, move |config| verify::run(config, json))
+        }
         Some(("doctor", _)) => in_runtime(&loaded, doctor::run),
         Some(("health", _)) => in_runtime(&loaded, health::run),
         _ => serve(&loaded),

@@ -199,7 +199,11 @@ fn a_killed_daemon_takes_postgresql_with_it_and_comes_back() {
         let migrated = home.run(&["migrate"]);
         migrated.status.success().then_some(())
     });
+    assert_eq!(home.run(&["verify"]).status.code(), Some(0));
     daemon.stop();
+    home.wait_until_nothing_runs();
+    let alone = home.run(&["verify", "--json"]);
+    assert_eq!(alone.status.code(), Some(0), "{}", stderr(&alone));
     home.wait_until_nothing_runs();
     assert!(!home.data_dir.join("addresses.json").exists());
     assert!(!home.data_dir.join("socket").exists());

@@ -4,7 +4,8 @@ use super::AppError;
 use super::data_dir::{DataDir, DataDirError};
 use super::database::OpenDatabase;
 use crate::config::Config;
-use crate::store;
+use crate::store::{self, MigrationError, Store, migrations};
+use crate::verify::{self, Report};
 
 /// The database, and the lock of the data directory where it was free.
 struct Borrowed {
@@ -33,4 +34,30 @@ pub async fn migrate(config: &Config) -> Result<i64, AppError> {
     let migrated = store::migrate(&borrowed.database.options).await;
     borrowed.database.stop().await;
     Ok(migrated?)
+}
+
+/// Computes everything again that is derived from the ledgers. Changes nothing, so it asks for a schema of
+/// this build instead of making one.
+pub async fn verify(config: &Config) -> Result<Report, AppError> {
+    let borrowed = borrow(config).await?;
+    let report = verify_in(&borrowed.database, config).await;
+    borrowed.database.stop().await;
+    report
+}
+
+async fn verify_in(database: &OpenDatabase, config: &Config) -> Result<Report, AppError> {
+    let (found, known) = (
+        migrations::applied(&database.options).await?,
+        migrations::newest(),
+    );
+    if found < known {
+        return Err(MigrationError::Behind { found, known }.into());
+    }
+    if found > known {
+        return Err(MigrationError::Newer { found, known }.into());
+    }
+    let store = Store::connect(database.options.clone(), config.database_connections).await?;
+    let report = verify::verify(&store).await;
+    store.pool.close().await;
+    Ok(report?)
 }

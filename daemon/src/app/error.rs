@@ -80,6 +80,8 @@ pub enum Exit {
     Refused = 3,
     /// The database or the daemon is not there.
     Unreachable = 4,
+    /// What must hold does not.
+    Breached = 5,
 }
 
 impl AppError {
@@ -88,7 +90,11 @@ impl AppError {
         match self {
             Self::Config(_) => Exit::Usage,
             Self::DataDir(DataDirError::InUse { .. })
-            | Self::Migration(MigrationError::Newer { .. } | MigrationError::Foreign { .. })
+            | Self::Migration(
+                MigrationError::Newer { .. }
+                | MigrationError::Behind { .. }
+                | MigrationError::Foreign { .. },
+            )
             | Self::SecretMissing(_)
             | Self::SecretDiffers(_) => Exit::Refused,
             Self::Cluster(ClusterError::NotFound { .. } | ClusterError::NoAnswer { .. })

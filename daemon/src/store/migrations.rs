@@ -22,6 +22,16 @@ pub enum MigrationError {
         /// The newest that is known here.
         known: i64,
     },
+    /// An older one, where nothing may be changed.
+    #[error(
+        "the database's schema is version {found}, and this pitbossd needs {known}; bring it up to date with:  pitbossd migrate"
+    )]
+    Behind {
+        /// The schema's version.
+        found: i64,
+        /// The one that is needed.
+        known: i64,
+    },
     /// A migration that was applied is not the one of this build.
     #[error(
         "migration {version} was applied from another source than this build's; the database belongs to a different pitbossd"
