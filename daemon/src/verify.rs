@@ -135,3 +135,6 @@ fn describe(stats: &ArmStats) -> String {
         "assigned {assigned}, exposed {exposed}, resolved {resolved}, sum {reward_sum_micro}, squares {reward_sq_sum_micro}"
     )
 }
+
+#[cfg(test)]
+mod tests;

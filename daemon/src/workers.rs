@@ -4,6 +4,8 @@
 //! Each worker is a reconciler: no input, idempotent, woken by event and by timer, one round at a time.
 //! Each leads its role by a lease, so that of several daemons one does the work; the others stand by.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod fold;
 pub mod publish;
 pub mod runner;

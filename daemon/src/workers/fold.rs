@@ -188,3 +188,6 @@ pub fn count(folded: &Folded) {
     metrics::counter!("pitboss_fold_repeats").increment(folded.repeats);
     metrics::counter!("pitboss_fold_windows_closed").increment(folded.closed);
 }
+
+#[cfg(test)]
+mod tests;

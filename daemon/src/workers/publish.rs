@@ -316,3 +316,6 @@ fn reason(
     let more = resolved(evidence).saturating_sub(resolved(&current.evidence));
     format!("{}{more} more rewards", versions::LEARNED)
 }
+
+#[cfg(test)]
+mod tests;

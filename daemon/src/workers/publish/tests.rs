@@ -1,0 +1,173 @@
+//! The publisher against a real database.
+
+use std::collections::BTreeSet;
+
+use bandit::experiment::{LaneId, Revision, Version};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Published, PublisherError, round};
+use crate::store::versions::{self, Change, PolicyVersion};
+use crate::store::{StoreError, TxFuture};
+use crate::verify::verify;
+use crate::workers::fixture::{CHECKOUT, Event, Fixture, hours};
+
+/// 400 units, of which half of green's and a tenth of blue's bought, all resolved.
+async fn learned() -> Fixture {
+    let fixture = Fixture::start(CHECKOUT).await;
+    teach(&fixture, 0..400, fixture.start).await;
+    fixture
+}
+
+async fn teach(fixture: &Fixture, units: std::ops::Range<u32>, at: DateTime<Utc>) {
+    let units: Vec<u32> = units.collect();
+    let drawn = fixture.assign_all(&units, at, true).await;
+    let bought: Vec<Event> = units
+        .iter()
+        .zip(&drawn)
+        .filter(|(unit, drawn)| {
+            let green = fixture.arms[usize::from(drawn.arm.0)].name.as_str() == "green";
+            *unit % if green { 2 } else { 10 } == 0
+        })
+        .map(|(unit, _)| Event {
+            unit: *unit,
+            name: "purchase",
+            value: None,
+            id: u128::from(*unit),
+            at,
+        })
+        .collect();
+    fixture.land(&bought).await;
+    fixture.fold(at + hours(25)).await;
+}
+
+async fn publish(fixture: &Fixture, now: DateTime<Utc>) -> Published {
+    let ids = BTreeSet::from([fixture.id]);
+    let ids = &ids;
+    fixture
+        .store()
+        .run_tx("publish", |tx| {
+            TxFuture::new(async move {
+                round(tx, ids, now).await.map_err(|error| match error {
+                    PublisherError::Store(error) => error,
+                    PublisherError::Deposed => StoreError::unreadable("lease", "deposed"),
+                })
+            })
+        })
+        .await
+        .unwrap()
+}
+
+async fn newest(fixture: &Fixture, lane: LaneId) -> PolicyVersion {
+    let mut connection = fixture.store().pool.acquire().await.unwrap();
+    let found = versions::newest(&mut connection, &[fixture.id], lane).await;
+    found.unwrap().remove(0).unwrap()
+}
+
+async fn assert_verified(fixture: &Fixture) {
+    let report = verify(fixture.store()).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test]
+async fn burn_in_ends_and_the_better_arm_gets_more() {
+    let fixture = learned().await;
+    let first = newest(&fixture, LaneId::MAIN).await;
+    assert!(first.burn_in.is_some());
+    let now = fixture.start + hours(26);
+    let published = publish(&fixture, now).await;
+    assert_eq!(published.versions, [(fixture.id, Version(2))]);
+    let second = newest(&fixture, LaneId::MAIN).await;
+    assert_eq!(
+        (second.burn_in.as_deref(), second.reason.as_str()),
+        (None, "burn-in over")
+    );
+    let green = fixture
+        .arms
+        .iter()
+        .find(|arm| arm.name.as_str() == "green")
+        .unwrap();
+    assert!(
+        second.allocation.get(green.id) > 0.9,
+        "{:?}",
+        second.allocation
+    );
+    assert_eq!(newest(&fixture, LaneId::HOLDBACK).await.version, Version(1));
+    assert_verified(&fixture).await;
+
+    // Nothing changed: nothing is published, however late it is.
+    assert_eq!(
+        publish(&fixture, now + hours(9)).await,
+        Published::default()
+    );
+}
+
+#[tokio::test]
+async fn a_movement_waits_for_publish_every_and_is_then_published() {
+    let fixture = learned().await;
+    let now = fixture.start + hours(26);
+    publish(&fixture, now).await;
+    teach(&fixture, 400..800, now).await;
+    let soon = publish(&fixture, now + TimeDelta::milliseconds(999)).await;
+    assert_eq!(soon.waiting, BTreeSet::from([fixture.id]));
+    assert!(soon.versions.is_empty());
+    let later = publish(&fixture, now + hours(26)).await;
+    assert_eq!(later.versions, [(fixture.id, Version(3))]);
+    assert!(
+        newest(&fixture, LaneId::MAIN)
+            .await
+            .reason
+            .starts_with(versions::LEARNED)
+    );
+    assert_verified(&fixture).await;
+}
+
+#[tokio::test]
+async fn a_change_of_the_spec_wins_against_a_publisher_that_read_before_it() {
+    let fixture = learned().await;
+    let now = fixture.start + hours(26);
+    let ids = BTreeSet::from([fixture.id]);
+    let mut changing = fixture.store().pool.begin().await.unwrap();
+    let change = Change {
+        experiment: fixture.id,
+        revision: Revision(2),
+        spec: &fixture.spec,
+        arms: &fixture.arms,
+        started_at: fixture.start,
+        reason: "applied revision 2",
+        at: now,
+    };
+    let numbers = versions::publish_all_lanes(&mut changing, &change)
+        .await
+        .unwrap();
+    assert_eq!(
+        numbers,
+        [(LaneId::HOLDBACK, Version(2)), (LaneId::MAIN, Version(2))]
+    );
+    // The publisher has read version 1 and waits for the number 2 until the change commits.
+    let mut publishing = fixture.store().pool.begin().await.unwrap();
+    let (published, committed) = tokio::join!(
+        round(&mut publishing, &ids, now + hours(1)),
+        changing.commit()
+    );
+    committed.unwrap();
+    let published = published.unwrap();
+    publishing.commit().await.unwrap();
+    assert!(published.versions.is_empty(), "{published:?}");
+    assert_eq!(newest(&fixture, LaneId::MAIN).await.revision, Revision(2));
+    assert_verified(&fixture).await;
+}
+
+#[tokio::test]
+async fn what_does_not_run_is_not_published() {
+    let fixture = learned().await;
+    fixture
+        .execute(
+            r#"update experiments set state = 'paused', run_state =
+               '{"state": "paused", "since": "2026-01-01T00:00:00Z", "by": "ana", "why": "a test"}'"#,
+        )
+        .await;
+    assert_eq!(
+        publish(&fixture, fixture.start + hours(26)).await,
+        Published::default()
+    );
+}
