@@ -43,8 +43,9 @@ const AGE_FRAME: Duration = Duration::from_secs(1);
 /// 256 messages wait for the loop, which takes microseconds for each; a full queue makes the senders wait.
 const QUEUE: usize = 256;
 
-/// 500 ms for the tasks to end after the screen is given back; what still runs then is cut.
-const DRAIN: Duration = Duration::from_millis(500);
+/// 2 s for a mutation that was asked for just before leaving to reach the daemon and be answered; everything
+/// else ends at once. What still runs then is cut.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// How the console is opened.
 #[derive(Debug, Clone)]
@@ -270,7 +271,7 @@ impl Console {
         screen.draw(|frame| view::draw(&self.model, &self.theme, frame))
     }
 
-    /// End the tasks. Mutations on their way are not waited for: the daemon carries them out detached.
+    /// End the tasks; mutations on their way are waited for.
     async fn drain(&mut self) {
         self.stop.cancel();
         self.tasks.close();

@@ -31,7 +31,8 @@ pub fn why_off(model: &Model, command: &Command) -> Option<String> {
             .is_none()
             .then(|| "no other screen yet".to_owned()),
         Id::Apply => why_no_apply(model),
-        Id::Replan | Id::Prune => model.plan.is_none().then(|| "no plan yet".to_owned()),
+        Id::Replan => model.plan.is_none().then(|| "no plan yet".to_owned()),
+        Id::Prune => why_no_prune(model),
         Id::Edit => {
             let from_form = model.plan.as_ref().is_some_and(|plan| plan.from_form);
             (!from_form).then(|| "the plan came from a file".to_owned())
@@ -90,6 +91,15 @@ fn state_named(word: &str) -> Option<RunState> {
         "archived" => RunState::Archived { since },
         _ => return None,
     })
+}
+
+/// A form holds one experiment: pruning by it would stop all others.
+fn why_no_prune(model: &Model) -> Option<String> {
+    match &model.plan {
+        None => Some("no plan yet".to_owned()),
+        Some(plan) if plan.from_form => Some("the plan came from the form".to_owned()),
+        Some(_) => None,
+    }
 }
 
 fn why_no_apply(model: &Model) -> Option<String> {

@@ -59,8 +59,14 @@ impl Handle {
         let messages = self.messages.clone();
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
-            let Some(reply) = stop.run_until_cancelled(line.ask(&call)).await else {
-                return;
+            let reply = if call.is_mutation() {
+                // Not cut when the console ends: what was asked for must reach the daemon.
+                line.ask(&call).await
+            } else {
+                match stop.run_until_cancelled(line.ask(&call)).await {
+                    Some(reply) => reply,
+                    None => return,
+                }
             };
             let reply = Box::new(reply);
             // The loop is gone only when the console ends; then nobody wants the answer.

@@ -2,6 +2,8 @@
 
 mod backoff;
 mod failure;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

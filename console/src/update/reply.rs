@@ -154,6 +154,8 @@ fn applied_plan(model: &mut Model, revision: u64) {
         };
     }
     if plan.from_form {
+        let key = plan.request.file.trim_end_matches(".toml").to_owned();
+        model.list.selected = Some(key);
         model.form = Form::default();
         model.stack.retain(|screen| *screen != ScreenKind::Form);
     }

@@ -62,7 +62,12 @@ pub(super) fn lines(model: &Model, theme: &Theme, body: Rect) -> Vec<Line<'stati
         PlanStatus::Applied { reply, .. } => {
             let mut lines = answered(reply, theme, width);
             lines.push(Line::default());
-            lines.push(said(theme, Role::Ok, "Applied. esc goes back to the list."));
+            let next = if plan.from_form {
+                "Applied. esc goes back to the list, where T starts it."
+            } else {
+                "Applied. esc goes back to the list."
+            };
+            lines.push(said(theme, Role::Ok, next));
             lines
         }
     }

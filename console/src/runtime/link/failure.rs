@@ -60,6 +60,8 @@ impl LinkFailure {
                 welcome.protocol.major,
                 welcome.protocol.minor
             ),
+            // How it broke is in the sentence; what tarpc calls it helps nobody.
+            Self::Broken(error) => broken(error).to_owned(),
             other => chain(other),
         };
         Failure {
@@ -72,20 +74,18 @@ impl LinkFailure {
         let socket = socket.display();
         match self {
             Self::Connect(_) => vec![
-                "Is the daemon running?        systemctl status pitbossd, or start pitbossd"
-                    .to_owned(),
-                format!("Is this its socket?           {socket}"),
-                "Another one:                  pitboss --socket PATH, or PITBOSS_SOCKET=PATH"
-                    .to_owned(),
-                format!("May you use it?               ls -l {socket}"),
-                "Only looking around?          pitboss demo".to_owned(),
+                "Is the daemon running?   systemctl status pitbossd, or start pitbossd".to_owned(),
+                format!("Is this its socket?      {socket}"),
+                "Another one:             pitboss --socket PATH, or PITBOSS_SOCKET=PATH".to_owned(),
+                format!("May you use it?          ls -l {socket}"),
+                "Only looking around?     pitboss demo".to_owned(),
             ],
             _ if self.is_version() => vec![
-                "Which console is this?        pitboss --version".to_owned(),
-                "Which daemon is that?         pitbossd --version".to_owned(),
+                "Which console is this?   pitboss --version".to_owned(),
+                "Which daemon is that?    pitbossd --version".to_owned(),
             ],
             _ => vec![
-                "What does the daemon say?     its application.log, and pitbossd doctor".to_owned(),
+                "What does the daemon say?  its application.log, and pitbossd doctor".to_owned(),
             ],
         }
     }
