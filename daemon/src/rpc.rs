@@ -10,6 +10,8 @@ mod health;
 mod server;
 mod session;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::path::Path;
