@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use bandit::experiment::{ExperimentKey, Revision};
 use bandit::plan::{Change as Planned, ChangeKind, Options, Plan, diff};
-use bandit::spec::model::ExperimentSpec;
 use bandit::spec::{SpecFile, parse};
 use protocol::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
 use protocol::refusal::{Code, Refusal};
@@ -58,21 +57,7 @@ fn plan_for(
 }
 
 fn read(request: &PlanRequest) -> Result<SpecFile, Refusal> {
-    let wanted = parse(&request.file, &request.text).map_err(wire::problems)?;
-    match wanted.experiments.iter().find(|spec| has_nul(spec)) {
-        None => Ok(wanted),
-        Some(spec) => Err(Refusal::new(
-            Code::Invalid,
-            format!(
-                "experiment \"{}\" contains the character NUL (\\u0000), which PostgreSQL cannot store; remove it",
-                spec.key
-            ),
-        )),
-    }
-}
-
-fn has_nul(spec: &ExperimentSpec) -> bool {
-    serde_json::to_string(spec).is_ok_and(|json| json.contains("\\u0000"))
+    parse(&request.file, &request.text).map_err(wire::problems)
 }
 
 /// A plan to be carried out.
