@@ -2,6 +2,7 @@
 
 mod build;
 pub mod commands;
+mod control;
 pub mod data_dir;
 pub mod database;
 mod error;

@@ -45,6 +45,13 @@ pub struct Workers {
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// How the workers' newest runs went, for as long as anyone asks.
+#[derive(Debug, Clone)]
+pub struct Reports {
+    fold: tokio::sync::watch::Receiver<LastRun>,
+    publish: tokio::sync::watch::Receiver<LastRun>,
+}
+
 impl Workers {
     /// Starts them. They end, each after the run it is in, when `stop` is cancelled. `holder` names this run
     /// of this daemon in the leases; no other run may have the same.
@@ -94,12 +101,12 @@ impl Workers {
         Arc::clone(&self.fold_wake)
     }
 
-    /// How each worker's newest run went, by role.
-    pub fn last_runs(&self) -> Vec<(&'static str, LastRun)> {
-        vec![
-            ("fold", self.fold.borrow().clone()),
-            ("publish", self.publish.borrow().clone()),
-        ]
+    /// How each worker's newest run went.
+    pub fn reports(&self) -> Reports {
+        Reports {
+            fold: self.fold.clone(),
+            publish: self.publish.clone(),
+        }
     }
 
     /// Waits until all have ended, which they do after their token is cancelled.
@@ -109,6 +116,16 @@ impl Workers {
                 tracing::error!(target: "pitboss::worker", %error, "worker ended abnormally");
             }
         }
+    }
+}
+
+impl Reports {
+    /// By role.
+    pub fn newest(&self) -> Vec<(&'static str, LastRun)> {
+        vec![
+            ("fold", self.fold.borrow().clone()),
+            ("publish", self.publish.borrow().clone()),
+        ]
     }
 }
 

@@ -74,8 +74,11 @@ impl Home {
     fn of_nobody() -> Self {
         let mut home = Self::new();
         home.data_dir = home.directory.path().join("d".repeat(100));
-        std::fs::create_dir(&home.data_dir).unwrap();
-        std::os::unix::fs::chown(&home.data_dir, Some(65534), Some(65534)).unwrap();
+        // The second is where the control socket goes.
+        for own in [&home.data_dir, &home.directory.path().join("data")] {
+            std::fs::create_dir(own).unwrap();
+            std::os::unix::fs::chown(own, Some(65534), Some(65534)).unwrap();
+        }
         home.user = Some("nobody");
         home
     }

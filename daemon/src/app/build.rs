@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, watch};
 
 use super::AppError;
+use super::control::{self, Ground};
 use super::data_dir::{Addresses, DataDir};
 use super::database::{self, OpenDatabase};
 use super::parts::Parts;
@@ -67,6 +68,7 @@ pub(super) async fn build(
     let holder = format!("pid {} {}", std::process::id(), uuid::Uuid::now_v7());
     let part = parts.add("workers");
     let workers = Workers::start(&store, &world, &clock, &holder, &part.stop());
+    let reports = workers.reports();
     part.run(workers.join());
 
     let (ingest, writers) = Ingest::start(
@@ -78,8 +80,24 @@ pub(super) async fn build(
     );
     // The writers end when nobody can hand in any more, which is when the data port has ended.
     parts.add("ingest").run(writers.finish());
-    let reading = Reading::new(store, world, clock, *secret.expose());
-    let data = serve_data(config, parts, DataPort::new(ingest, reading)).await?;
+    let reading = Reading::new(
+        store.clone(),
+        world.clone(),
+        clock.clone(),
+        *secret.expose(),
+    );
+    let data = serve_data(config, parts, DataPort::new(ingest, reading.clone())).await?;
+    let ground = Ground {
+        config,
+        store,
+        world,
+        clock,
+        reading,
+        reports,
+        run: &holder,
+        data,
+    };
+    control::serve(ground, parts)?;
 
     Ok(Addresses {
         data,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::data_dir::DataDirError;
 use crate::config::ConfigError;
 use crate::postgres::ClusterError;
+use crate::rpc::SocketError;
 use crate::store::{MigrationError, StoreError};
 use crate::telemetry::LogError;
 use crate::unit_secret::UnitSecretError;
@@ -52,6 +53,9 @@ pub enum AppError {
         #[source]
         source: std::io::Error,
     },
+    /// The control socket.
+    #[error(transparent)]
+    Control(#[from] SocketError),
     /// The metrics recorder.
     #[error("cannot serve metrics")]
     Metrics(#[source] metrics_exporter_prometheus::BuildError),
@@ -96,7 +100,8 @@ impl AppError {
                 | MigrationError::Foreign { .. },
             )
             | Self::SecretMissing(_)
-            | Self::SecretDiffers(_) => Exit::Refused,
+            | Self::SecretDiffers(_)
+            | Self::Control(SocketError::InUse(_)) => Exit::Refused,
             Self::Cluster(ClusterError::NotFound { .. } | ClusterError::NoAnswer { .. })
             | Self::Store(StoreError::Away(_))
             | Self::Migration(MigrationError::Store(StoreError::Away(_)))
@@ -108,6 +113,7 @@ impl AppError {
             | Self::Store(_)
             | Self::UnitSecret(_)
             | Self::Listen { .. }
+            | Self::Control(SocketError::NotASocket(_) | SocketError::Io { .. })
             | Self::Metrics(_)
             | Self::PartEnded(_)
             | Self::Process(_) => Exit::Failed,

@@ -1,0 +1,118 @@
+//! The control port as a part of the daemon: what it passes calls on to, and how it asks after the others.
+
+use std::net::SocketAddr;
+
+use futures::FutureExt;
+use protocol::control::PartHealth;
+
+use super::AppError;
+use super::parts::Parts;
+use crate::changes::{Feed, Feeder};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::operations::Operations;
+use crate::reading::Reading;
+use crate::rpc::{About, ControlPort, Limits, PartCheck, Service};
+use crate::store::Store;
+use crate::workers::Reports;
+use crate::world::WorldHandle;
+
+/// What the port stands on.
+pub(super) struct Ground<'a> {
+    pub(super) config: &'a Config,
+    pub(super) store: Store,
+    pub(super) world: WorldHandle,
+    pub(super) clock: Clock,
+    pub(super) reading: Reading,
+    pub(super) reports: Reports,
+    /// This run of the daemon, as no other is called.
+    pub(super) run: &'a str,
+    pub(super) data: SocketAddr,
+}
+
+/// Opens the port.
+pub(super) fn serve(ground: Ground<'_>, parts: &mut Parts) -> Result<(), AppError> {
+    let Ground {
+        config,
+        store,
+        world,
+        clock,
+        reading,
+        reports,
+        run,
+        data,
+    } = ground;
+    let port = ControlPort::bind(&config.control_socket, Limits::default())?;
+    let feed = Feed::new(run);
+    let feeder = Feeder::new(feed.clone(), world.clone(), store.clone());
+    let service = Service {
+        about: About {
+            build: concat!("pitbossd ", env!("CARGO_PKG_VERSION")).to_owned(),
+            environment: config.environment.clone(),
+            production: config.production,
+            data_address: data.to_string(),
+            started_at: clock.now(),
+        },
+        operations: Operations::new(store.clone(), world.clone()),
+        health: health(store.clone(), world.clone(), reports),
+        clock,
+        store,
+        world,
+        feed,
+        reading,
+    };
+    let part = parts.add("control port");
+    part.run(feeder.run(part.stop()));
+    part.run(port.serve(service, part.stop()));
+    Ok(())
+}
+
+fn health(store: Store, world: WorldHandle, reports: Reports) -> PartCheck {
+    PartCheck::new(move || {
+        let (store, world, reports) = (store.clone(), world.clone(), reports.clone());
+        async move {
+            let mut parts = vec![database(&store).await, served(&world)];
+            parts.extend(reports.newest().into_iter().map(|(name, run)| PartHealth {
+                name: name.to_owned(),
+                ok: run.is_well(),
+                detail: run.detail().to_owned(),
+                last_run: run.at,
+            }));
+            parts
+        }
+        .boxed()
+    })
+}
+
+async fn database(store: &Store) -> PartHealth {
+    let answer = store.ping().await;
+    PartHealth {
+        name: "database".to_owned(),
+        ok: answer.is_ok(),
+        detail: match answer {
+            Ok(()) => format!(
+                "answers; {} of {} connections idle",
+                store.pool.num_idle(),
+                store.pool.size()
+            ),
+            Err(error) => error.to_string(),
+        },
+        last_run: None,
+    }
+}
+
+fn served(world: &WorldHandle) -> PartHealth {
+    let world = world.load();
+    let running = world.experiments.values().filter(|it| it.is_running());
+    PartHealth {
+        name: "world".to_owned(),
+        ok: true,
+        detail: format!(
+            "revision {}, {} experiments, {} running",
+            world.revision,
+            world.experiments.len(),
+            running.count()
+        ),
+        last_run: None,
+    }
+}
