@@ -3,7 +3,9 @@
 pub mod metrics;
 mod process;
 
+use std::fs::DirBuilder;
 use std::io::IsTerminal;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use tracing::Metadata;
@@ -15,6 +17,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, filter, fmt};
 
 use crate::config::{Config, LogFormat};
+
+/// For the daemon's user and group: logs name experiments, operators and their reasons.
+const LOG_DIR_MODE: u32 = 0o750;
 
 /// Keeps the writers of the logs alive; what is still in their queues is written when it is dropped.
 #[derive(Debug)]
@@ -92,7 +97,11 @@ pub fn log_to_files(config: &Config) -> Result<Logs, LogError> {
         path: config.log_dir.clone(),
         source,
     };
-    std::fs::create_dir_all(&config.log_dir).map_err(|error| failed(error.into()))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(LOG_DIR_MODE)
+        .create(&config.log_dir)
+        .map_err(|error| failed(error.into()))?;
     let (layer, writer) = stderr_layer(config.log_format);
     let mut writers = vec![writer];
     let mut layers = vec![layer];

@@ -327,3 +327,24 @@ fn a_configuration_that_is_wrong_is_told_before_anything_is_touched() {
     assert_eq!(missing.status.code(), Some(1));
     assert!(!home.data_dir.exists());
 }
+
+#[test]
+fn a_missing_postgresql_and_a_closed_directory_are_told_with_the_way_out() {
+    let mut home = Home::new();
+    let missing = home.run(&["serve", "--postgres-bin", "/nowhere"]);
+    assert_eq!(missing.status.code(), Some(4));
+    let told = stderr(&missing);
+    assert!(told.contains("looked at /nowhere only"), "{told}");
+    assert!(told.contains("install it:"), "{told}");
+
+    if !geteuid().is_root() {
+        return;
+    }
+    let closed = home.directory.path().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();
+    home.data_dir = closed.join("data");
+    let told = stderr(&home.run(&["serve"]));
+    let way_out = format!("chmod o+x {}", closed.display());
+    assert!(told.contains(&way_out), "{told}");
+}

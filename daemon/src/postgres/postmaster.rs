@@ -34,14 +34,17 @@ pub(super) fn find(cluster: &Path) -> Option<Postmaster> {
 
 /// Whether the process lives (a zombie does not) and works in `directory`.
 pub(super) fn works_in(pid: Pid, directory: &Path) -> bool {
-    let proc = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
-    let there = std::fs::read_link(proc.join("cwd"));
-    let wanted = directory.canonicalize();
-    matches!((there, wanted), (Ok(there), Ok(wanted)) if there == wanted)
+    let wanted = directory.canonicalize().ok();
+    wanted.is_some() && working_directory(pid) == wanted
 }
 
-/// Makes the way free for a new postmaster: waits for what an earlier one left behind, and removes its pid
-/// file, which PostgreSQL itself would respect if the number has gone to a stranger.
+/// `None` for a process that has ended, or that belongs to someone else.
+fn working_directory(pid: Pid) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{}/cwd", pid.as_raw_nonzero())).ok()
+}
+
+/// Makes the way free for a new postmaster: waits for what an earlier one left behind, and removes a pid file
+/// whose number has gone to a stranger.
 ///
 /// The caller holds the lock of the data directory and has found no living postmaster.
 pub(super) fn clear_away(cluster: &Path) -> Result<(), ClusterError> {
@@ -69,13 +72,22 @@ pub(super) fn clear_away(cluster: &Path) -> Result<(), ClusterError> {
         }
         std::thread::sleep(LOOK_EVERY);
     }
+    remove_misleading_pid_file(cluster)
+}
+
+/// PostgreSQL checks its own pid file, and more carefully than we can (it asks for the shared memory too), but
+/// takes any living process of its user under that number for a postmaster. Only that case is ours.
+fn remove_misleading_pid_file(cluster: &Path) -> Result<(), ClusterError> {
     let pid_file = cluster.join("postmaster.pid");
-    match std::fs::remove_file(&pid_file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(ClusterError::io("remove", pid_file)(error))
-        }
-        _ => Ok(()),
+    let named = std::fs::read_to_string(&pid_file).ok();
+    let Some(postmaster) = named.as_deref().and_then(parse) else {
+        return Ok(());
+    };
+    let works_elsewhere = working_directory(postmaster.pid).is_some_and(|it| it != cluster);
+    if works_elsewhere {
+        std::fs::remove_file(&pid_file).map_err(ClusterError::io("remove", pid_file))?;
     }
+    Ok(())
 }
 
 fn orphans(cluster: &Path) -> Vec<Pid> {

@@ -256,7 +256,10 @@ impl Site {
                 self.state.send_replace(ClusterState::Ready { pid });
                 return Some(found.pid);
             }
-            if started.elapsed() > STOP_WITHIN {
+            if found.socket_dir != self.socket_dir {
+                tracing::warn!("an earlier PostgreSQL has its socket elsewhere: stopping it");
+                let _ = kill_process(found.pid, Signal::INT);
+            } else if started.elapsed() > STOP_WITHIN {
                 tracing::warn!("an earlier PostgreSQL does not answer: stopping it");
                 let _ = kill_process(found.pid, Signal::QUIT);
             }
@@ -406,16 +409,16 @@ pub(super) fn look_for_binaries(
 }
 
 fn find_binaries(settings: &ClusterSettings, cluster: &Path) -> Result<Binaries, ClusterError> {
-    match look_for_binaries(settings, cluster) {
-        Ok(found) => Ok(found),
-        Err(missing) if missing.other_versions.is_empty() && settings.may_install => {
-            if !install::install_with_apt()? {
-                return Err(missing.into());
-            }
-            Ok(look_for_binaries(settings, cluster)?)
-        }
-        Err(missing) => Err(missing.into()),
+    let missing = match look_for_binaries(settings, cluster) {
+        Ok(found) => return Ok(found),
+        Err(missing) => missing,
+    };
+    // A directory that was configured, or another version, is not made good by what the package brings.
+    let would_help = settings.binaries.is_none() && missing.other_versions.is_empty();
+    if settings.may_install && would_help && install::install_with_apt()? {
+        return Ok(look_for_binaries(settings, cluster)?);
     }
+    Err(missing.into())
 }
 
 fn pid_of(child: &Child) -> Pid {
