@@ -25,10 +25,9 @@ use signals::{Signals, parent_ended};
 /// Closing a connection takes a round trip on a local socket.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
-/// Runs the daemon until it is told to stop. The caller has set up the logs.
-pub async fn serve(config: Config) -> Result<(), AppError> {
+/// Runs the daemon on its data directory until it is told to stop. The caller has set up the logs.
+pub async fn serve(config: Config, data_dir: DataDir) -> Result<(), AppError> {
     let mut signals = Signals::catch().map_err(AppError::Process)?;
-    let data_dir = DataDir::open(&config.data_dir)?;
     let (mut parts, mut ended) = Parts::new();
     let (phase, watched_phase) = watch::channel(Phase::Starting);
 

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use crate::app::data_dir::DataDir;
 use crate::app::{self, AppError, Exit};
 use crate::config::{self, Config, Inputs, KEYS, Key, Kind, Loaded};
 use crate::telemetry;
@@ -133,9 +134,11 @@ fn inputs(matches: &ArgMatches) -> Inputs {
 }
 
 fn serve(loaded: &Loaded) -> Result<Exit, AppError> {
+    // First of all: a daemon that is refused its directory leaves no trace in it.
+    let data_dir = DataDir::open(&loaded.config.data_dir)?;
     // Held until everything has ended: dropping it writes what is still queued.
     let _logs = telemetry::log_to_files(&loaded.config)?;
-    runtime()?.block_on(app::serve(loaded.config.clone()))?;
+    runtime()?.block_on(app::serve(loaded.config.clone(), data_dir))?;
     Ok(Exit::Done)
 }
 
