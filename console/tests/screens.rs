@@ -11,6 +11,7 @@ use console::theme::glyphs::Glyphs;
 use console::theme::{Theme, ThemeName};
 use console::update::update;
 use console::view;
+use protocol::experiments::GuardrailRow;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -147,15 +148,34 @@ fn a_detail_that_has_learned_nothing_says_so() {
 }
 
 #[test]
+fn many_guardrails_leave_room_for_the_ridge_and_the_loud_one_keeps_its_line() {
+    let mut model = watching((80, 24), false, rows());
+    press(&mut model, "enter");
+    let id = model.next_call - 1;
+    let mut row = checkout_button();
+    let quiet = row.guardrails[0].clone();
+    for name in ["support calls", "srm", "staleness"] {
+        row.guardrails.push(GuardrailRow {
+            name: name.into(),
+            ..quiet.clone()
+        });
+    }
+    row.guardrails[1].status = "warn".into();
+    row.arms.pop();
+    update(&mut model, reply(id, Reply::Detail(Box::new(detail(row)))));
+    insta::assert_snapshot!(text(&model, Glyphs::UNICODE));
+}
+
+#[test]
 fn one_part_at_a_time_on_a_small_screen() {
     let mut model = watching((60, 20), false, rows());
     open_detail(&mut model);
     for part in ["posterior", "allocation", "guardrails", "events", "file"] {
-        press(&mut model, "tab");
         insta::assert_snapshot!(
             format!("detail_60x20_{part}"),
             text(&model, Glyphs::UNICODE)
         );
+        press(&mut model, "tab");
     }
 }
 

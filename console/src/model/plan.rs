@@ -25,7 +25,10 @@ pub enum PlanStatus {
     /// The file is being read.
     Reading,
     /// Asked, not answered.
-    Asking,
+    Asking {
+        /// Since when.
+        since_ms: LocalMs,
+    },
     /// Answered.
     Ready {
         /// The plan.

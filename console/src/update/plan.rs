@@ -52,7 +52,7 @@ pub(super) fn from_form(model: &mut Model, key: &str, text: String) -> Vec<Effec
         prune: false,
         release_holds: false,
     };
-    show(model, request, PlanStatus::Asking, true);
+    show(model, request, PlanStatus::Reading, true);
     ask(model)
 }
 
@@ -108,7 +108,9 @@ fn ask(model: &mut Model) -> Vec<Effect> {
         plan.status = failed("not connected; r plans again once the link is back".to_owned());
         return Vec::new();
     }
-    plan.status = PlanStatus::Asking;
+    plan.status = PlanStatus::Asking {
+        since_ms: model.now_ms,
+    };
     let request = plan.request.clone();
     model.asked.retain(|_, asked| *asked != Asked::Plan);
     call(model, Asked::Plan, |_| Call::Plan(request))

@@ -80,10 +80,7 @@ fn done_verb(model: &mut Model, asked: Asked, done: &Done) {
     else {
         return;
     };
-    model.say(
-        OutcomeKind::Done,
-        format!("you: {} (rev {})", done.outcome, done.revision),
-    );
+    model.say(OutcomeKind::Done, format!("you: {}", done.outcome));
     let inverse = match verb {
         Verb::Pause => Some(Verb::Resume),
         Verb::Resume if from == "paused" => Some(Verb::Pause),

@@ -40,7 +40,7 @@ pub(super) fn bands(
         )];
     };
     let names = name_width(row, width);
-    let room = usize::from(width).saturating_sub(4 + names + 6 + 8);
+    let room = usize::from(width).saturating_sub(5 + names + 6 + 8);
     let mut lines = Vec::new();
     for (at, arm) in row.arms.iter().enumerate().filter(|(_, arm)| !arm.retired) {
         let share = |point: &AllocationPoint| point.shares.get(at).copied();
@@ -60,7 +60,7 @@ pub(super) fn bands(
         ));
     }
     if with_axis {
-        let indent = " ".repeat(4 + names + 5);
+        let indent = " ".repeat(5 + names + 5);
         let axis = axis(first.at, now, room);
         lines.push(plain(theme, Role::Dim, format!("{indent}{axis}")));
     }

@@ -1,7 +1,8 @@
 //! One experiment: posterior, allocation, guardrails, events. What does not fit goes in a stated order.
 //!
-//! Events go first, then the time under the bands, then the ridge becomes a table, then the bands go into
-//! the table's share column. Guardrails never go. Whatever went is one `tab` away.
+//! Events go first, then the time under the bands, then guardrails that need no attention go into one line,
+//! then the ridge becomes a table, then the bands go into the table's share column. Guardrails never go.
+//! Whatever went is one `tab` away.
 
 use protocol::experiments::{Detail, Row};
 use ratatui::layout::Rect;
@@ -19,14 +20,18 @@ enum Level {
     Everything,
     NoEvents,
     NoTimeAxis,
+    FewGuardrails,
+    FewGuardrailsNoTimeAxis,
     Table,
     NoBands,
 }
 
-const LEVELS: [Level; 5] = [
+const LEVELS: [Level; 7] = [
     Level::Everything,
     Level::NoEvents,
     Level::NoTimeAxis,
+    Level::FewGuardrails,
+    Level::FewGuardrailsNoTimeAxis,
     Level::Table,
     Level::NoBands,
 ];
@@ -138,15 +143,19 @@ fn all(model: &Model, row: &Row, theme: &Theme, body: Rect, level: Level) -> Vec
     }
     lines.extend(posterior::verdict(row, theme, width));
     if level < Level::NoBands {
-        let with_axis = level < Level::NoTimeAxis;
+        let with_axis = level < Level::NoTimeAxis || level == Level::FewGuardrails;
         lines.extend(allocation(model, row, theme, width, with_axis));
     }
     lines.push(heading(theme, "Guardrails", width));
-    lines.extend(guardrails::lines(row, theme, width));
+    if level < Level::FewGuardrails {
+        lines.extend(guardrails::lines(row, theme, width));
+    } else {
+        lines.extend(guardrails::few(row, theme, width));
+    }
     if level == Level::Everything {
         lines.push(heading(theme, "Recent events", width));
         let room = usize::from(body.height).saturating_sub(lines.len());
-        let events = events(model, theme, width);
+        let events = events(model, theme, width, false);
         let wanted = events.len().min(room.max(FEWEST_EVENTS));
         lines.extend(events.into_iter().take(wanted));
     }
@@ -178,9 +187,9 @@ fn one(model: &Model, row: &Row, theme: &Theme, body: Rect, pane: Pane) -> Vec<L
         }
         Pane::Events => {
             lines.push(heading(theme, "Events, newest first", width));
-            lines.extend(events(model, theme, width));
+            lines.extend(events(model, theme, width, true));
         }
-        Pane::File => lines.extend(file(model, theme)),
+        Pane::File => lines.extend(file(model, theme, width)),
     }
     lines
 }
@@ -216,7 +225,10 @@ fn state_line(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
         said.push(format!("{state} by {by}: {}", row.state_why));
     }
     if !row.holds.is_empty() {
-        said.push(format!("Held: {}", row.holds.join("; ")));
+        said.push(format!(
+            "Held ({}): apply will not change it back",
+            row.holds.join("; ")
+        ));
     }
     let room = usize::from(width).saturating_sub(3);
     said.iter()
@@ -251,7 +263,8 @@ fn waiting(model: &Model, theme: &Theme, what: &str) -> Line<'static> {
     }
 }
 
-fn events(model: &Model, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+/// One line an event, or the whole of each.
+fn events(model: &Model, theme: &Theme, width: u16, whole: bool) -> Vec<Line<'static>> {
     let Some((detail, now)) = detail(model).zip(model.daemon_now()) else {
         return vec![waiting(model, theme, "events")];
     };
@@ -259,31 +272,46 @@ fn events(model: &Model, theme: &Theme, width: u16) -> Vec<Line<'static>> {
         return vec![plain(theme, Role::Dim, "   Nothing happened to it yet.")];
     }
     let room = usize::from(width).saturating_sub(3 + 13 + 10 + 1);
-    detail
-        .events
-        .iter()
-        .map(|event| {
-            let at = text::moment(event.at, now);
-            let kind = text::left(&event.kind, 8, theme.glyphs.ellipsis);
-            let said = text::fit(&event.text, room, theme.glyphs.ellipsis);
-            line(
+    let mut lines = Vec::new();
+    for event in &detail.events {
+        let said = if whole {
+            text::wrap(&event.text, room)
+        } else {
+            vec![text::fit(&event.text, room, theme.glyphs.ellipsis)]
+        };
+        let at = text::moment(event.at, now);
+        let kind = text::left(&event.kind, 8, theme.glyphs.ellipsis);
+        for (n, said) in said.into_iter().enumerate() {
+            let (at, kind) = if n == 0 {
+                (at.as_str(), kind.as_str())
+            } else {
+                ("", "")
+            };
+            lines.push(line(
                 theme,
                 &[
                     (Role::Dim, format!("   {at:<12} ")),
-                    (Role::Accent, format!("{kind}  ")),
+                    (Role::Accent, format!("{kind:<8}  ")),
                     (Role::Text, said),
                 ],
-            )
-        })
-        .collect()
+            ));
+        }
+    }
+    lines
 }
 
-fn file(model: &Model, theme: &Theme) -> Vec<Line<'static>> {
+/// The file as it could be written; long lines go on below themselves.
+fn file(model: &Model, theme: &Theme, width: u16) -> Vec<Line<'static>> {
     let Some(detail) = detail(model) else {
         return vec![waiting(model, theme, "the file")];
     };
+    let room = usize::from(width).saturating_sub(6);
     let lines = detail.spec_toml.lines();
     lines
-        .map(|text| plain(theme, Role::Text, format!("   {text}")))
+        .flat_map(|line| {
+            let pieces = text::pieces(line, room).into_iter().enumerate();
+            pieces.map(|(n, piece)| if n == 0 { piece } else { format!("  {piece}") })
+        })
+        .map(|piece| plain(theme, Role::Text, format!("   {piece}")))
         .collect()
 }

@@ -9,16 +9,61 @@ use crate::theme::{Role, Theme};
 
 /// The panel. It never goes, however small the screen.
 pub(super) fn lines(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
-    if row.guardrails.is_empty() {
-        let mut lines = vec![plain(
+    let all: Vec<&GuardrailRow> = row.guardrails.iter().collect();
+    panel(row, &all, theme, width)
+}
+
+/// The panel with a line each only for what needs attention; the others by name.
+pub(super) fn few(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let quiet = |status: &str| {
+        let guards = row.guardrails.iter().filter(|guard| guard.status == status);
+        guards.map(|guard| guard.name.as_str()).collect::<Vec<_>>()
+    };
+    let loud: Vec<&GuardrailRow> = row
+        .guardrails
+        .iter()
+        .filter(|guard| guard.status != "pass" && guard.status != "not_active")
+        .collect();
+    let mut lines = Vec::new();
+    let (ok, sleeping) = (quiet("pass"), quiet("not_active"));
+    if !loud.is_empty() || row.guardrails.is_empty() {
+        lines.extend(panel(row, &loud, theme, width));
+    }
+    if !ok.is_empty() {
+        lines.extend(wrapped(
             theme,
-            Role::Dim,
-            "   None declared: nothing protects users if an arm does harm.",
-        )];
+            Role::Ok,
+            &format!("ok: {}", ok.join(", ")),
+            width,
+        ));
+    }
+    if !sleeping.is_empty() {
+        let names = sleeping.join(", ");
+        let text = format!("n/a yet, no engine watches them: {names}");
+        lines.extend(wrapped(theme, Role::Warn, &text, width));
+    }
+    if !row.guardrails.is_empty() && loud.is_empty() {
+        lines.extend(other_parts(row, theme, width));
+    }
+    lines
+}
+
+fn wrapped(theme: &Theme, role: Role, text: &str, width: u16) -> Vec<Line<'static>> {
+    let room = usize::from(width).saturating_sub(5);
+    let parts = text::wrap(text, room).into_iter();
+    parts
+        .map(|part| plain(theme, role, format!("   {part}")))
+        .collect()
+}
+
+fn panel(row: &Row, shown: &[&GuardrailRow], theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    if row.guardrails.is_empty() {
+        let text = "None declared: nothing protects users if an arm does harm.";
+        let mut lines = wrapped(theme, Role::Dim, text, width);
         lines.extend(other_parts(row, theme, width));
         return lines;
     }
-    let names = row.guardrails.iter().map(|guard| text::width(&guard.name));
+    let names = shown.iter().map(|guard| text::width(&guard.name));
     let names = names.max().unwrap_or(0).clamp(6, 20);
     let limits = usize::from(width).saturating_sub(3 + 8 + 1 + names + 1 + 11 + 1);
     let titles = format!(
@@ -29,35 +74,23 @@ pub(super) fn lines(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> 
         "ACTION",
     );
     let mut lines = vec![plain(theme, Role::Dim, titles)];
-    lines.extend(row.guardrails.iter().map(|guard| {
+    lines.extend(shown.iter().map(|guard| {
         let (role, word) = status(guard);
         let ellipsis = theme.glyphs.ellipsis;
+        let rest = format!(
+            " {} {} {}",
+            text::left(&guard.name, names, ellipsis),
+            text::left(&guard.limit, limits, ellipsis),
+            guard.action,
+        );
         line(
             theme,
-            &[
-                (role, format!("   {word:<8}")),
-                (
-                    Role::Text,
-                    format!(
-                        " {} {} {}",
-                        text::left(&guard.name, names, ellipsis),
-                        text::left(&guard.limit, limits, ellipsis),
-                        guard.action,
-                    ),
-                ),
-            ],
+            &[(role, format!("   {word:<8}")), (Role::Text, rest)],
         )
     }));
-    if row
-        .guardrails
-        .iter()
-        .any(|guard| guard.status == "not_active")
-    {
-        lines.push(plain(
-            theme,
-            Role::Warn,
-            "   Not active yet: declared and checked, but no engine watches these limits.",
-        ));
+    if shown.iter().any(|guard| guard.status == "not_active") {
+        let text = "Not active yet: declared and checked, but no engine watches these limits.";
+        lines.extend(wrapped(theme, Role::Warn, text, width));
     }
     lines.extend(other_parts(row, theme, width));
     lines
@@ -87,9 +120,5 @@ fn other_parts(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
         return Vec::new();
     }
     let sentence = format!("Not active yet: {}.", others.join("; "));
-    let room = usize::from(width).saturating_sub(5);
-    text::wrap(&sentence, room)
-        .into_iter()
-        .map(|part| plain(theme, Role::Dim, format!("   {part}")))
-        .collect()
+    wrapped(theme, Role::Dim, &sentence, width)
 }

@@ -51,7 +51,11 @@ pub(super) fn lines(model: &Model, theme: &Theme, body: Rect) -> Vec<Line<'stati
     };
     match &plan.status {
         PlanStatus::Reading => vec![said(theme, Role::Text, "Reading the file.")],
-        PlanStatus::Asking => vec![said(theme, Role::Text, "Planning.")],
+        PlanStatus::Asking { since_ms } => {
+            let seconds = model.now_ms.saturating_sub(*since_ms) / 1_000;
+            let text = format!("Planning, {} so far.", text::duration(seconds));
+            vec![said(theme, Role::Text, &text)]
+        }
         PlanStatus::Failed { message, problems } => failed(theme, message, problems, width),
         PlanStatus::Ready { reply, .. } => {
             let mut lines = answered(reply, theme, width);

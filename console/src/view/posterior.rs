@@ -21,18 +21,17 @@ pub(super) fn name_width(row: &Row, width: u16) -> usize {
     longest.unwrap_or(0).clamp(7, most)
 }
 
-/// The mark and the name: `*` is the leader.
+/// The marks and the name: `*` leads, `c` is the control.
 pub(super) fn named(row: &Row, arm: &ArmRow, wide: usize, ellipsis: char) -> (Role, String) {
     let leads = leader(row).is_some_and(|leader| leader.arm.name == arm.name);
-    let (role, mark) = if leads {
+    let (role, lead) = if leads {
         (Role::Accent, '*')
     } else {
         (Role::Text, ' ')
     };
-    (
-        role,
-        format!(" {mark} {} ", text::left(&arm.name, wide, ellipsis)),
-    )
+    let control = if arm.control { 'c' } else { ' ' };
+    let name = text::left(&arm.name, wide, ellipsis);
+    (role, format!(" {lead}{control} {name} "))
 }
 
 /// Two lines an arm, on a common axis. Below 100 columns the interval moves under the mean.
@@ -41,7 +40,7 @@ pub(super) fn ridges(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>>
     let names = name_width(row, width);
     let wide = width >= 100;
     let figures = if wide { 48 } else { 27 };
-    let room = usize::from(width).saturating_sub(4 + names + 2 + figures + 1);
+    let room = usize::from(width).saturating_sub(5 + names + 2 + figures + 1);
     let axis = Axis::of(&arms);
     let titles = if wide {
         format!(
@@ -51,13 +50,13 @@ pub(super) fn ridges(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>>
     } else {
         format!("{:>17} {:>8}", "MEAN, 95%", "P(BEST)")
     };
-    let axis_line = format!("{}{}", " ".repeat(names + 5), axis.labels(room));
+    let axis_line = format!("{}{}", " ".repeat(names + 6), axis.labels(room));
     let mut lines = vec![plain(theme, Role::Dim, format!("{axis_line} {titles}"))];
     for arm in arms {
         let [upper, lower] = ridge(arm, axis, room, &theme.glyphs);
         let (role, name) = named(row, arm, names, theme.glyphs.ellipsis);
         let bar = theme.glyphs.bar;
-        let blank = " ".repeat(names + 4);
+        let blank = " ".repeat(names + 5);
         lines.push(line(
             theme,
             &[
@@ -113,7 +112,7 @@ fn second_figures(arm: &ArmRow, wide: bool) -> String {
 pub(super) fn table(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
     let names = name_width(row, width);
     let mut titles = format!(
-        "   {} {:>6} {:>9} {:>7} {:>17} {:>7}",
+        "    {} {:>6} {:>9} {:>7} {:>17} {:>7}",
         text::left("ARM", names, ' '),
         "SHARE",
         "RESOLVED",
@@ -121,7 +120,7 @@ pub(super) fn table(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> 
         "95% INTERVAL",
         "P(BEST)",
     );
-    let wide = usize::from(width) > names + 68;
+    let wide = usize::from(width) > names + 69;
     if wide {
         titles.push_str("   EXP.LOSS");
     }
@@ -172,7 +171,8 @@ pub(super) fn verdict(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>
         )),
     }
     if let Some(burn_in) = &row.burn_in {
-        said.push((Role::Stale, format!("Even split for now: {burn_in}.")));
+        let why = burn_in.trim_start_matches("burn-in: ");
+        said.push((Role::Stale, format!("Even split for now: {why}.")));
     }
     let room = usize::from(width).saturating_sub(5);
     said.into_iter()

@@ -50,6 +50,20 @@ pub fn right(text: &str, room: usize, ellipsis: char) -> String {
     format!("{}{text}", " ".repeat(blanks))
 }
 
+/// Break a line into pieces of at most `room` columns, blanks and all: for files, where every blank counts.
+pub fn pieces(line: &str, room: usize) -> Vec<String> {
+    let room = room.max(8);
+    let mut rest = line;
+    let mut pieces = Vec::new();
+    while width(rest) > room {
+        let head = take(rest.chars(), room);
+        rest = &rest[head.len()..];
+        pieces.push(head);
+    }
+    pieces.push(rest.to_owned());
+    pieces
+}
+
 /// Break a text into lines of at most `room` columns, at blanks where there are any.
 pub fn wrap(text: &str, room: usize) -> Vec<String> {
     let room = room.max(8);
@@ -87,7 +101,7 @@ pub fn percent(fraction: f64, digits: usize) -> String {
 /// A relative difference, with its sign.
 pub fn lift(fraction: f64) -> String {
     let percent = fraction * 100.0;
-    if percent.abs() >= 999.5 {
+    if percent.abs() >= 9.95 {
         return format!("{percent:+.0}%");
     }
     format!("{percent:+.1}%")
@@ -207,7 +221,8 @@ mod tests {
         assert_eq!(duration(6 * 3_600), "6h");
         assert_eq!(duration(6 * 86_400 + 7_300), "6d 2h");
         assert_eq!(percent(0.0812, 2), "8.12%");
-        assert_eq!(lift(0.197), "+19.7%");
+        assert_eq!(lift(0.197), "+20%");
+        assert_eq!(lift(-0.0112), "-1.1%");
         assert_eq!(probability(0.99971), ">.999");
         assert_eq!(probability(1.0), "1.000");
     }

@@ -51,7 +51,8 @@ fn now(model: &Model, row: &Row) -> (Role, String) {
         );
     }
     if let Some(burn_in) = &row.burn_in {
-        return (Role::Stale, format!("Even split: {burn_in}"));
+        let why = burn_in.trim_start_matches("burn-in: ");
+        return (Role::Stale, format!("Even split: {why}"));
     }
     if let Some(sleeping) = not_active(row) {
         return (Role::Dim, format!("Not active yet: {sleeping}"));
@@ -71,20 +72,20 @@ fn now(model: &Model, row: &Row) -> (Role, String) {
     )
 }
 
-/// What is declared and not watched: guardrails by name, other parts in words.
+/// What is declared and not watched: guardrails by name if they are few, then the other parts by theirs.
 fn not_active(row: &Row) -> Option<String> {
-    let names: Vec<&str> = row
-        .guardrails
-        .iter()
-        .filter(|guard| guard.status == "not_active")
-        .map(|guard| guard.name.as_str())
-        .collect();
-    let guardrails = (!names.is_empty()).then(|| format!("guardrails {}", names.join(", ")));
+    let sleeping = row.guardrails.iter().filter(|g| g.status == "not_active");
+    let names: Vec<&str> = sleeping.map(|guard| guard.name.as_str()).collect();
+    let guardrails = match names.len() {
+        0 => None,
+        1..=3 => Some(format!("guardrails {}", names.join(", "))),
+        many => Some(format!("{many} guardrails")),
+    };
     let others = row
         .not_active
         .iter()
         .filter(|part| !part.starts_with("guardrail"))
-        .cloned();
+        .map(|part| part.split(": ").next().unwrap_or(part).to_owned());
     let parts: Vec<String> = guardrails.into_iter().chain(others).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
