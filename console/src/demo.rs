@@ -73,7 +73,7 @@ async fn set_up(args: &DemoArgs) -> Result<Stage, Failure> {
     let experiments = example::experiments()?;
     say("starting a private pitbossd with a database of its own");
     let installation = Installation::start(Program::find(), |line| {
-        say(&format!("still starting; pitbossd says: {line}"));
+        say(&format!("still starting{line}"));
     })
     .await?;
     let daemon = Daemon::connect(&installation.socket()).await?;

@@ -102,11 +102,8 @@ pub(super) fn done_text(applied: &Applied) -> Text {
         ""
     };
     text.blank().line([
-        Span::new(Role::Good, "applied"),
-        plain(format!(
-            ": {}; revision {}{repeated}",
-            applied.outcome, applied.revision
-        )),
+        Span::new(Role::Good, "done"),
+        plain(format!(": {}{repeated}", applied.outcome)),
     ]);
     text
 }

@@ -111,10 +111,7 @@ fn done_text(done: &Done) -> Text {
     };
     text.line([
         Span::new(Role::Good, "done"),
-        plain(format!(
-            ": {}; {} is {}, revision {}{repeated}",
-            done.outcome, done.key, done.state, done.revision
-        )),
+        plain(format!(": {}{repeated}", done.outcome)),
     ]);
     text
 }

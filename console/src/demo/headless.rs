@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::experiments::{Results, Row};
+use protocol::experiments::{ArmRow, Results, Row};
 use tokio::time::Instant;
 
 use super::service::Service;
@@ -95,18 +95,24 @@ fn is_found(rows: &[Row]) -> bool {
         .any(|arm| !arm.control && arm.share >= FOUND)
 }
 
-/// `checkout_button: blue 87%, pricing: ...`
+/// `checkout_button: blue 87%, pricing: even`
 fn leaders(rows: &[Row]) -> String {
-    let leader = |row: &Row| {
-        let by_share = row.arms.iter().max_by(|a, b| a.share.total_cmp(&b.share));
-        let arm = by_share?;
-        let share = arm.share * 100.0;
-        Some(format!("{}: {} {share:.0}%", row.key, arm.name))
-    };
-    rows.iter()
-        .filter_map(leader)
-        .collect::<Vec<_>>()
-        .join(", ")
+    rows.iter().map(leader).collect::<Vec<_>>().join(", ")
+}
+
+fn leader(row: &Row) -> String {
+    let by_share = |a: &&ArmRow, b: &&ArmRow| a.share.total_cmp(&b.share);
+    let (least, most) = (
+        row.arms.iter().min_by(by_share),
+        row.arms.iter().max_by(by_share),
+    );
+    match (least, most) {
+        (Some(least), Some(most)) if most.share > least.share => {
+            let share = most.share * 100.0;
+            format!("{}: {} {share:.0}%", row.key, most.name)
+        }
+        _ => format!("{}: even", row.key),
+    }
 }
 
 /// The results of every experiment once nothing waits to be folded; as they are when that takes too long.

@@ -129,7 +129,10 @@ async fn wait_ready(
         }
         if now > next_news {
             next_news = now + NEWS_EVERY;
-            news(&daemon.last_line());
+            news(&match daemon.last_line().as_str() {
+                "" => String::new(),
+                line => format!("; pitbossd says: {line}"),
+            });
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
