@@ -112,7 +112,7 @@ fn row(
             format!(
                 "{blanks}{} {} {} {} ",
                 text::left(&entry.actor, 14, ellipsis),
-                text::left(&entry.via, 8, ellipsis),
+                text::left(program(&entry.via), 8, ellipsis),
                 text::left(&entry.action, 9, ellipsis),
                 text::left(&entry.target, targets, ellipsis),
             ),
@@ -120,6 +120,11 @@ fn row(
         (result_role, text::left(&result, 8, ellipsis)),
         (Role::Text, format!(" {:>6}", entry.revision)),
     ]
+}
+
+/// The program of `pitboss 0.1.0 on bastion-2`; the rest is below, in full.
+fn program(via: &str) -> &str {
+    via.split(' ').next().unwrap_or(via)
 }
 
 fn full(model: &Model, paper: &mut Paper, body: Rect, y: u16) {

@@ -125,7 +125,7 @@ fn words(theme: &Theme, width: u16) -> Vec<Line<'static>> {
             "FROZEN",
             "you pressed space: the screen stands, the data goes on",
         ),
-        ("c", "before an arm: it is the control"),
+        ("c", "before an arm: it is the control; ctl in the list"),
         (
             "*",
             "before an arm: it leads; after a name: its state just changed",

@@ -40,7 +40,7 @@ impl Axis {
 
     /// Round values with their labels, `width` columns for all; labels do not touch.
     pub(super) fn labels(self, width: usize) -> String {
-        let step = round_step((self.high - self.low) / (width as f64 / 12.0).max(2.0));
+        let step = round_step((self.high - self.low) / (width as f64 / 9.0).max(2.0));
         let digits = ((-(step * 100.0).log10()).ceil().max(0.0)) as usize;
         let mut line = vec![' '; width];
         let mut free_from = 0;

@@ -182,7 +182,7 @@ fn leading(model: &Model, row: &Row, theme: &Theme) -> Vec<(Role, String)> {
     };
     let lift = match leader.lift {
         Some(lift) => text::lift(lift),
-        None if leader.arm.control => "control".to_owned(),
+        None if leader.arm.control => "ctl".to_owned(),
         None => String::new(),
     };
     let room = LEADER - 2 - text::width(&lift);
