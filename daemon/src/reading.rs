@@ -118,3 +118,6 @@ impl Reading {
             .ok_or_else(|| ReadingError::NotFound(key.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ pub mod runner;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,7 @@ use crate::world::WorldHandle;
 
 use fold::RewardSpecs;
 use publish::{Dirty, Publisher};
-use runner::{LastRun, Round, Runner};
+use runner::{LastRun, Outcome, Round, Runner};
 
 /// 1 s: the fold's promise (DESIGN 5), and cheap: an idle round is four indexed look-ups.
 const FOLD_EVERY: Duration = Duration::from_secs(1);
@@ -32,24 +32,22 @@ const FOLD_EVERY: Duration = Duration::from_secs(1);
 /// 1 s: as the fold; a round looks only at experiments that changed.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
-/// Rounds of the fold in one run, at most: 2 million rows, after which the run is reported and the next
-/// one begins at once.
-const ROUNDS_PER_RUN: usize = 200;
+/// Rounds of the fold in one run, at most: 200,000 rows of each kind, half a minute on a machine that is busy
+/// with other things. Then the run is reported and the next one begins at once.
+const ROUNDS_PER_RUN: usize = 20;
 
 /// The background workers of one daemon.
 #[derive(Debug)]
 pub struct Workers {
-    fold_wake: Arc<Notify>,
-    fold: tokio::sync::watch::Receiver<LastRun>,
-    publish: tokio::sync::watch::Receiver<LastRun>,
+    reports: Reports,
     tasks: Vec<JoinHandle<()>>,
 }
 
 /// How the workers' newest runs went, for as long as anyone asks.
 #[derive(Debug, Clone)]
 pub struct Reports {
-    fold: tokio::sync::watch::Receiver<LastRun>,
-    publish: tokio::sync::watch::Receiver<LastRun>,
+    fold: watch::Receiver<LastRun>,
+    publish: watch::Receiver<LastRun>,
 }
 
 impl Workers {
@@ -62,7 +60,6 @@ impl Workers {
         holder: &str,
         stop: &CancellationToken,
     ) -> Self {
-        let fold_wake = Arc::new(Notify::new());
         let dirty = Dirty::default();
         let runner = |role, every, wake| Runner {
             role,
@@ -72,9 +69,10 @@ impl Workers {
             clock: clock.clone(),
             store: store.clone(),
         };
-        let (fold_report, fold) = tokio::sync::watch::channel(LastRun::default());
-        let (publish_report, publish) = tokio::sync::watch::channel(LastRun::default());
-        let folding = runner("fold", FOLD_EVERY, Arc::clone(&fold_wake)).run(
+        let (fold_report, fold) = watch::channel(LastRun::default());
+        let (publish_report, publish) = watch::channel(LastRun::default());
+        // Nothing wakes the fold: a second's events folded at once cost less than each by itself.
+        let folding = runner("fold", FOLD_EVERY, Arc::default()).run(
             Folding {
                 store: store.clone(),
                 specs: RewardSpecs::default(),
@@ -89,24 +87,14 @@ impl Workers {
             stop.clone(),
         );
         Self {
-            fold_wake,
-            fold,
-            publish,
+            reports: Reports { fold, publish },
             tasks: vec![tokio::spawn(folding), tokio::spawn(publishing)],
         }
     }
 
-    /// Wakes the fold: something landed.
-    pub fn fold_wake(&self) -> Arc<Notify> {
-        Arc::clone(&self.fold_wake)
-    }
-
     /// How each worker's newest run went.
     pub fn reports(&self) -> Reports {
-        Reports {
-            fold: self.fold.clone(),
-            publish: self.publish.clone(),
-        }
+        self.reports.clone()
     }
 
     /// Waits until all have ended, which they do after their token is cancelled.
@@ -123,9 +111,21 @@ impl Reports {
     /// By role.
     pub fn newest(&self) -> Vec<(&'static str, LastRun)> {
         vec![
-            ("fold", self.fold.borrow().clone()),
-            ("publish", self.publish.borrow().clone()),
+            ("fold", newest(&self.fold)),
+            ("publish", newest(&self.publish)),
         ]
+    }
+}
+
+/// The newest report, and after it that the worker is gone, if it is: a panic must not look like a quiet night.
+fn newest(reports: &watch::Receiver<LastRun>) -> LastRun {
+    let last = reports.borrow().clone();
+    if reports.has_changed().is_ok() {
+        return last;
+    }
+    LastRun {
+        outcome: Outcome::Failed("the worker has ended; restart the daemon".to_owned()),
+        ..last
     }
 }
 

@@ -37,6 +37,9 @@ window = "24h"
 grace = "1h"
 "#;
 
+/// What the tests derive unit keys with.
+pub(crate) const SECRET: [u8; 32] = [7; 32];
+
 /// A started experiment.
 pub(crate) struct Fixture {
     pub(crate) database: TestDatabase,
@@ -59,7 +62,7 @@ pub(crate) struct Event {
 
 /// The key of a test's unit.
 pub(crate) fn unit(number: u32) -> UnitKey {
-    UnitKey::derive(&[7; 32], &format!("unit-{number}"))
+    UnitKey::derive(&SECRET, &format!("unit-{number}"))
 }
 
 /// So many hours.
