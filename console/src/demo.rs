@@ -10,6 +10,8 @@ mod headless;
 mod http;
 mod installation;
 mod journey;
+#[cfg(test)]
+mod pace;
 mod screen;
 mod service;
 mod signals;

@@ -21,7 +21,7 @@ pub(super) async fn run(daemon: &Daemon, verb: Verb, args: &VerbArgs) -> Result<
         .await??;
     let row = detail.row;
     let environment = &daemon.welcome.environment;
-    let deed = format!("{verb} {} in {environment}", row.key);
+    let deed = format!("{} {} in {environment}", spoken(verb), row.key);
     confirm::confirm(
         &deed,
         &question_about(verb, &row),
@@ -60,6 +60,14 @@ async fn call(
         Verb::Stop => client.stop(context, request).await,
         Verb::Rollback => client.rollback(context, request).await,
         Verb::Archive => client.archive(context, request).await,
+    }
+}
+
+/// The verb in a sentence.
+fn spoken(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Rollback => "roll back",
+        Verb::Start | Verb::Pause | Verb::Resume | Verb::Stop | Verb::Archive => verb.as_str(),
     }
 }
 

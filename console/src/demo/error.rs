@@ -25,8 +25,8 @@ pub enum DemoError {
     /// The temporary directory.
     #[error("the demo's temporary directory cannot be used")]
     Directory(#[source] io::Error),
-    /// It ended before it was ready.
-    #[error("pitbossd ended with {status} before it was ready; it said:\n{said}")]
+    /// It ended although nobody told it to.
+    #[error("pitbossd ended by itself ({status}); it said:\n{said}")]
     DaemonEnded {
         /// How.
         status: String,

@@ -28,12 +28,15 @@ const FOUND: f64 = 0.8;
 pub(super) async fn run(stage: Stage, seed: u64, seconds: u64) -> Result<Exit, Failure> {
     // Bound in the reverse of the order in which they must be dropped.
     let Stage {
-        installation,
+        mut installation,
         daemon,
         traffic,
     } = stage;
     let daemon = &daemon;
-    let found_after = look_on(daemon, &traffic, seconds).await?;
+    let looked = look_on(daemon, &traffic, seconds).await;
+    // A daemon that ended says more than the connection that broke with it.
+    installation.check()?;
+    let found_after = looked?;
     let counts = traffic.finish().await;
     say("the traffic has stopped; waiting until every event is folded");
     let results = folded(daemon).await?;

@@ -65,6 +65,11 @@ impl Installation {
         })
     }
 
+    /// Whether the daemon still runs; if not, how it ended and what it said.
+    pub(super) fn check(&mut self) -> Result<(), DemoError> {
+        self.daemon.check()
+    }
+
     /// Where the daemon listens.
     pub(super) fn addresses(&self) -> &Addresses {
         &self.addresses
@@ -114,12 +119,7 @@ async fn wait_ready(
         if let Some(addresses) = read_addresses(directory).filter(|a| a.pid == daemon.pid()) {
             return Ok(addresses);
         }
-        if let Some(status) = daemon.ended()? {
-            return Err(DemoError::DaemonEnded {
-                status: status.to_string(),
-                said: daemon.last_words(),
-            });
-        }
+        daemon.check()?;
         let now = Instant::now();
         if now > deadline {
             return Err(DemoError::NotReady {

@@ -50,8 +50,19 @@ impl Child {
     }
 
     /// How it ended, if it did.
-    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>, DemoError> {
+    fn ended(&mut self) -> Result<Option<ExitStatus>, DemoError> {
         self.process.try_wait().map_err(DemoError::Directory)
+    }
+
+    /// An error if it ended, with what it said last.
+    pub(super) fn check(&mut self) -> Result<(), DemoError> {
+        match self.ended()? {
+            Some(status) => Err(DemoError::DaemonEnded {
+                status: status.to_string(),
+                said: self.last_words(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// The last lines it wrote to standard error.
