@@ -14,6 +14,7 @@ use crate::clock::Stopwatch;
 pub(super) struct Parts {
     built: Vec<Part>,
     ended: mpsc::Sender<&'static str>,
+    draining: CancellationToken,
 }
 
 /// One part.
@@ -23,6 +24,7 @@ pub(super) struct Part {
     stop: CancellationToken,
     tasks: TaskTracker,
     ended: mpsc::Sender<&'static str>,
+    draining: CancellationToken,
 }
 
 impl Parts {
@@ -30,8 +32,12 @@ impl Parts {
     pub(super) fn new() -> (Self, mpsc::Receiver<&'static str>) {
         // One piece of news is enough: it stops the daemon.
         let (ended, news) = mpsc::channel(1);
-        let built = Vec::new();
-        (Self { built, ended }, news)
+        let parts = Self {
+            built: Vec::new(),
+            ended,
+            draining: CancellationToken::new(),
+        };
+        (parts, news)
     }
 
     /// A new part on top of those there are.
@@ -41,6 +47,7 @@ impl Parts {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             ended: self.ended.clone(),
+            draining: self.draining.clone(),
         });
         self.built.last().expect("one was just pushed")
     }
@@ -49,6 +56,8 @@ impl Parts {
     /// about to end, and what it had not acknowledged it had not promised.
     pub(super) async fn drain(self, within: Duration) {
         let started = Stopwatch::start();
+        // A part that works for the ones above it may end with them, before it is told to.
+        self.draining.cancel();
         for part in self.built.into_iter().rev() {
             let left = within.saturating_sub(started.elapsed());
             part.stop.cancel();
@@ -69,11 +78,11 @@ impl Part {
     /// Runs `task`. If it ends, or panics, before it was told to stop, the daemon drains and exits: better
     /// started again by whoever watches it than running without one of its parts.
     pub(super) fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let (name, stop, ended) = (self.name, self.stop.clone(), self.ended.clone());
+        let (name, draining, ended) = (self.name, self.draining.clone(), self.ended.clone());
         let running = tokio::spawn(task);
         self.tasks.spawn(async move {
             let result = running.await;
-            if stop.is_cancelled() {
+            if draining.is_cancelled() {
                 return;
             }
             match result {
@@ -106,6 +115,23 @@ mod tests {
         }
         parts.drain(Duration::from_mins(1)).await;
         assert_eq!(*order.lock().unwrap(), ["http", "world", "store"]);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_ends_with_the_one_above_it_is_no_news() {
+        let (mut parts, mut news) = Parts::new();
+        let (working, no_more_work) = tokio::sync::oneshot::channel::<()>();
+        parts.add("writers").run(async move {
+            let _ = no_more_work.await;
+        });
+        let part = parts.add("port");
+        let stop = part.stop();
+        part.run(async move {
+            stop.cancelled().await;
+            drop(working);
+        });
+        parts.drain(Duration::from_mins(1)).await;
+        assert!(news.try_recv().is_err());
     }
 
     #[tokio::test]
