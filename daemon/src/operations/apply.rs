@@ -115,7 +115,7 @@ impl Apply {
             revision: revision.0,
             changed: altered.iter().map(|it| it.key.to_string()).collect(),
             outcome: format!(
-                "applied {}: {} added, {} changed, {} stopped, revision {revision}",
+                "applied {}: {} added, {} changed, {} stopped",
                 self.request.target,
                 count(ChangeKind::Add),
                 count(ChangeKind::Change),
@@ -150,10 +150,7 @@ impl Change for Apply {
             return Ok(Judgement::Nothing(Applied {
                 revision: mutation.base.0,
                 changed: Vec::new(),
-                outcome: format!(
-                    "{} changes nothing, revision {}",
-                    self.request.target, mutation.base
-                ),
+                outcome: format!("{} changes nothing", self.request.target),
                 repeated: false,
             }));
         }

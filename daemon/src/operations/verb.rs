@@ -114,7 +114,7 @@ impl Change for StateChange {
                 key: self.key.clone(),
                 state: now.to_owned(),
                 revision: revision.0,
-                outcome: format!("{} is {now} (was {before}), revision {revision}", self.key),
+                outcome: format!("{} is {now} (was {before})", self.key),
                 repeated: false,
             },
             detail: serde_json::json!({ "from": before, "to": now }),

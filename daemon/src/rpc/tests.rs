@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A daemon's control side on a database of its own.
 struct Daemon {
-    _database: TestDatabase,
+    database: TestDatabase,
     directory: TempDir,
     stop: CancellationToken,
     port: Option<JoinHandle<()>>,
@@ -78,7 +78,7 @@ async fn daemon(limits: Limits) -> Daemon {
     let port = ControlPort::bind(&directory.path().join("control.sock"), limits).unwrap();
     let port = tokio::spawn(port.serve(service, stop.clone()));
     Daemon {
-        _database: database,
+        database,
         directory,
         stop,
         port: Some(port),

@@ -56,6 +56,30 @@ async fn a_watch_wakes_at_a_change_and_beats_without_one() {
     assert_eq!(resync.unwrap().unwrap(), Watched::Resync);
 }
 
+#[tokio::test]
+async fn a_watch_wakes_when_figures_move() {
+    let daemon = daemon(Limits::default()).await;
+    let console = daemon.console().await;
+    apply(&console).await;
+    let snapshot = console.snapshot(within(PATIENCE), None).await;
+    let mut cursor = snapshot.unwrap().unwrap().cursor;
+    sqlx::query(
+        "insert into experiment_minutes (experiment_id, minute, lane, arm, event, count, sum, sum_sq)
+         select id, date_trunc('minute', now()), 1, 0, '$assigned', 5, 0, 0 from experiments",
+    )
+    .execute(&daemon.database.store.pool)
+    .await
+    .unwrap();
+    for _ in 0..2 {
+        let watched = console.watch(within(PATIENCE), cursor, 15_000).await;
+        let Watched::Delta(delta) = watched.unwrap().unwrap() else {
+            panic!("a known cursor needs no snapshot");
+        };
+        assert_eq!(delta.rows.len(), 1, "figures move on every second");
+        cursor = delta.cursor;
+    }
+}
+
 async fn apply(client: &ControlClient) {
     let plan = PlanRequest {
         file: "experiments.toml".into(),
