@@ -18,6 +18,12 @@ floor = 0.05
 publish_every = "0s"
 burn_in = { for = "0s", exposures_per_arm = 0, rewards_per_arm = 0 }
 
+[[experiment.guardrail]]
+kind = "error_rate"
+event = "failure"
+limit = "1%"
+action = "rollback"
+
 [[experiment.arm]]
 name = "old"
 control = true
