@@ -4,9 +4,11 @@ mod error;
 mod file;
 mod key;
 mod layers;
+mod reader;
 mod show;
 mod suggest;
 mod typed;
+mod usual;
 
 pub use error::{ConfigError, ConfigProblem};
 pub use key::{KEYS, Key, Kind};
@@ -26,7 +28,7 @@ pub struct Loaded {
 /// Reads the layers and checks the result; all problems at once.
 pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
     let settings = layers::resolve(inputs)?;
-    let config = typed::read(&settings, inputs)?;
+    let config = reader::read(&settings, inputs)?;
     Ok(Loaded { config, settings })
 }
 

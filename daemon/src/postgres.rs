@@ -5,12 +5,15 @@
 //! parent-death signal, so that it ends with the daemon even after kill -9.
 
 mod account;
+mod answer;
 mod binaries;
 mod directory;
 mod error;
 mod install;
+mod orders;
 mod output;
 mod postmaster;
+mod site;
 mod socket;
 mod supervisor;
 #[cfg(test)]
@@ -91,7 +94,7 @@ pub fn connect_options_of(settings: &ClusterSettings) -> PgConnectOptions {
 /// The binaries that would be used, without using or installing any.
 pub fn look(settings: &ClusterSettings) -> Result<Binaries, ClusterError> {
     let cluster = directory::cluster_dir(&settings.data_dir);
-    Ok(supervisor::look_for_binaries(settings, &cluster)?)
+    Ok(site::look_for_binaries(settings, &cluster)?)
 }
 
 fn connect_options(socket_dir: &std::path::Path) -> PgConnectOptions {

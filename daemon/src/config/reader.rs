@@ -1,0 +1,211 @@
+//! From text to types, with every problem collected.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use bandit::experiment::Millis;
+use directories::ProjectDirs;
+use protocol::transport::default_socket;
+use sqlx::postgres::PgConnectOptions;
+
+use super::error::{ConfigError, ConfigProblem};
+use super::layers::{Inputs, Origin, Setting};
+use super::typed::{Config, Database, LogFormat, Secret};
+use super::usual::{usual_data_dir, usual_log_dir};
+use crate::postgres::ClusterSettings;
+use crate::store::PoolSize;
+
+/// Checks every value.
+pub(super) fn read(settings: &[Setting], inputs: &Inputs) -> Result<Config, ConfigError> {
+    let mut reader = Reader {
+        settings,
+        problems: Vec::new(),
+    };
+    let config = reader.config(inputs);
+    if reader.problems.is_empty() {
+        return Ok(config);
+    }
+    Err(ConfigError {
+        problems: reader.problems,
+    })
+}
+
+struct Reader<'a> {
+    settings: &'a [Setting],
+    problems: Vec<ConfigProblem>,
+}
+
+impl Reader<'_> {
+    fn config(&mut self, inputs: &Inputs) -> Config {
+        let dirs = ProjectDirs::from("", "", "pitboss");
+        let chosen_data_dir = self.path("data_dir");
+        let data_dir = chosen_data_dir
+            .clone()
+            .unwrap_or_else(|| usual_data_dir(dirs.as_ref(), inputs.is_root));
+        let log_dir = self.path("log_dir").unwrap_or_else(|| {
+            chosen_data_dir.map_or_else(
+                || usual_log_dir(dirs.as_ref(), inputs.is_root),
+                |chosen| chosen.join("logs"),
+            )
+        });
+        let environment = self.name("environment", "local");
+        Config {
+            production: self.switch("production") || environment.starts_with("prod"),
+            environment,
+            data_listen: self.loopback("data_listen", 7400),
+            admin_listen: self.loopback("admin_listen", 7402),
+            control_socket: self.path("control_socket").unwrap_or_else(default_socket),
+            database: self.database(&data_dir, dirs.as_ref(), inputs),
+            database_connections: PoolSize(self.number("database_connections", 16, 8..=1000)),
+            unit_secret_file: self.path("unit_secret_file"),
+            sticky_cache_bytes: self.number("sticky_cache", 128_u64, 1..=65_536) * 1024 * 1024,
+            drain_timeout: self.duration("drain_timeout"),
+            log: self.log_filter(),
+            log_format: self.log_format(),
+            log_files: self.number("log_files", 14, 1..=3650),
+            die_with_parent: self.switch("die_with_parent"),
+            data_dir,
+            log_dir,
+        }
+    }
+
+    fn database(
+        &mut self,
+        data_dir: &Path,
+        dirs: Option<&ProjectDirs>,
+        inputs: &Inputs,
+    ) -> Database {
+        let private = ClusterSettings {
+            data_dir: data_dir.to_owned(),
+            runtime_dir: dirs.and_then(|dirs| Some(dirs.runtime_dir()?.parent()?.to_owned())),
+            binaries: self.path("postgres_bin"),
+            search_path: inputs.variable("PATH").map(ToOwned::to_owned),
+            may_install: self.switch("install_postgres"),
+        };
+        // The parser's message may quote the URL, and with it the password.
+        let parse = |text: &str| {
+            PgConnectOptions::from_str(text)
+                .map_err(|_| "not a PostgreSQL URL; write postgres://user@host/database".to_owned())
+        };
+        match self.value("database_url", parse) {
+            Some(options) => Database::Url(Secret::new(Box::new(options))),
+            None => Database::Private(private),
+        }
+    }
+
+    /// The value of `key`, if there is one that `parse` likes.
+    fn value<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let setting = self.settings.iter().find(|it| it.key.name == key)?;
+        let text = setting.value.as_deref()?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.refuse(key, setting.origin.clone(), message);
+                None
+            }
+        }
+    }
+
+    fn refuse(&mut self, key: &'static str, origin: Origin, message: String) {
+        self.problems.push(ConfigProblem::BadValue {
+            origin,
+            key,
+            message,
+        });
+    }
+
+    /// Absolute: the daemon does not depend on where it was started.
+    fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        self.value(key, |text| {
+            std::path::absolute(text).map_err(|error| format!("not a path: {error}"))
+        })
+    }
+
+    fn name(&mut self, key: &'static str, default: &str) -> String {
+        self.value(key, |text| {
+            let fits = (1..=40).contains(&text.chars().count()) && !text.contains(char::is_control);
+            fits.then(|| text.to_owned())
+                .ok_or_else(|| "use 1 to 40 printable characters".to_owned())
+        })
+        .unwrap_or_else(|| default.to_owned())
+    }
+
+    fn loopback(&mut self, key: &'static str, default_port: u16) -> SocketAddr {
+        self.value(key, |text| {
+            let address: SocketAddr = text
+                .parse()
+                .map_err(|_| format!("`{text}` is not an address; write 127.0.0.1:{default_port}"))?;
+            if address.ip().is_loopback() {
+                return Ok(address);
+            }
+            Err(format!(
+                "{address} can be reached from other machines, and this listener has no authentication; use 127.0.0.1, and a proxy that authenticates in front of it"
+            ))
+        })
+        .unwrap_or(SocketAddr::from(([127, 0, 0, 1], default_port)))
+    }
+
+    fn number<N>(&mut self, key: &'static str, default: N, range: RangeInclusive<N>) -> N
+    where
+        N: FromStr + PartialOrd + fmt::Display,
+    {
+        self.value(key, |text| match text.parse() {
+            Ok(number) if range.contains(&number) => Ok(number),
+            _ => Err(format!(
+                "`{text}` does not fit; use a whole number from {} to {}",
+                range.start(),
+                range.end()
+            )),
+        })
+        .unwrap_or(default)
+    }
+
+    fn duration(&mut self, key: &'static str) -> Duration {
+        self.value(key, |text| {
+            let length: Millis = text.parse().map_err(|error| format!("{error}"))?;
+            if (1_000..=600_000).contains(&length.0) {
+                return Ok(length.to_std());
+            }
+            Err(format!("{length} does not fit; use 1s to 10m"))
+        })
+        .unwrap_or(Duration::from_secs(30))
+    }
+
+    fn switch(&mut self, key: &'static str) -> bool {
+        self.value(key, |text| match text {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _ => Err(format!("`{text}` is neither true nor false")),
+        })
+        .unwrap_or(false)
+    }
+
+    fn log_filter(&mut self) -> String {
+        self.value("log", |text| {
+            tracing_subscriber::EnvFilter::try_new(text)
+                .map(|_| text.to_owned())
+                .map_err(|error| {
+                    format!("not a log filter: {error}; write info, or info,daemon=debug")
+                })
+        })
+        .unwrap_or_else(|| "info".to_owned())
+    }
+
+    fn log_format(&mut self) -> LogFormat {
+        self.value("log_format", |text| match text {
+            "auto" => Ok(LogFormat::Auto),
+            "json" => Ok(LogFormat::Json),
+            "human" => Ok(LogFormat::Human),
+            _ => Err(format!("`{text}` is none of auto, json, human")),
+        })
+        .unwrap_or(LogFormat::Auto)
+    }
+}
