@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use protocol::refusal::{Code, Problem, Refusal};
+use protocol::refusal::{Code, Problem, Refusal, Retry};
 use protocol::transport::ConnectError;
 use tarpc::client::RpcError;
 
@@ -106,6 +106,11 @@ impl Failure {
             Self::System(source) if reader_is_gone(source) => Exit::Done,
             Self::Unconfirmed(_) | Self::Demo(_) | Self::System(_) => Exit::Refused,
         }
+    }
+
+    /// Whether the same question may be answered in a moment: the database is away, the daemon is not.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.retry() == Retry::Later)
     }
 
     /// What is said on standard error; nothing where the reader went away.

@@ -69,7 +69,14 @@ async fn look_on(daemon: &Daemon, traffic: &Traffic, seconds: u64) -> Result<Opt
     while Instant::now() < end {
         tokio::time::sleep_until(end.min(Instant::now() + LOOK_EVERY)).await;
         looks += 1;
-        let (_, rows) = daemon.rows().await?;
+        let rows = match daemon.rows().await {
+            Ok((_, rows)) => rows,
+            Err(failure) if failure.is_passing() => {
+                say(&failure.to_string());
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         let elapsed = start.elapsed().as_secs_f64();
         if found_after.is_none() && is_found(&rows) {
             found_after = Some(elapsed);
@@ -122,15 +129,20 @@ fn leader(row: &Row) -> String {
 async fn folded(daemon: &Daemon) -> Result<Vec<Results>, Failure> {
     let end = Instant::now() + FOLDED_WITHIN;
     loop {
-        let mut all = Vec::new();
-        for service in Service::ALL {
-            let context = Daemon::patience();
-            let key = service.key().to_owned();
-            all.push(daemon.client.results(context, key).await??);
+        let late = Instant::now() > end;
+        match results(daemon).await {
+            Ok(all) if late || all.iter().all(|results| results.unfolded == 0) => return Ok(all),
+            Err(failure) if late || !failure.is_passing() => return Err(failure),
+            Ok(_) | Err(_) => tokio::time::sleep(LOOK_EVERY / 4).await,
         }
-        if all.iter().all(|results| results.unfolded == 0) || Instant::now() > end {
-            return Ok(all);
-        }
-        tokio::time::sleep(LOOK_EVERY / 4).await;
     }
+}
+
+async fn results(daemon: &Daemon) -> Result<Vec<Results>, Failure> {
+    let mut all = Vec::new();
+    for service in Service::ALL {
+        let key = service.key().to_owned();
+        all.push(daemon.client.results(Daemon::patience(), key).await??);
+    }
+    Ok(all)
 }
