@@ -24,7 +24,7 @@ pub use args::{
 )]
 pub struct Cli {
     /// The daemon's control socket [default: control.sock in the runtime directory]
-    #[arg(long, global = true, env = "PITBOSS_SOCKET", value_name = "PATH", long_help = SOCKET_HELP)]
+    #[arg(long, global = true, env = "PITBOSS_CONTROL_SOCKET", value_name = "PATH", long_help = SOCKET_HELP)]
     pub socket: Option<PathBuf>,
 
     /// How the full-screen console looks

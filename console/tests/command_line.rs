@@ -76,7 +76,7 @@ fn run(directory: &Path, arguments: &str) -> anyhow::Result<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_pitboss"))
         .args(arguments.split_whitespace())
         .current_dir(directory)
-        .env_remove("PITBOSS_SOCKET")
+        .env_remove("PITBOSS_CONTROL_SOCKET")
         .env("COLUMNS", "100")
         .stdin(Stdio::null())
         .output()?;

@@ -23,7 +23,7 @@ pub type ServerFrames = Framed<UnixStream, ServerCodec<ControlRequest, ControlRe
 pub enum ConnectError {
     /// No socket file.
     #[error(
-        "there is no control socket at {}: start pitbossd, or name its socket with --socket or PITBOSS_SOCKET",
+        "there is no control socket at {}: start pitbossd, or name its socket with --socket or PITBOSS_CONTROL_SOCKET",
         .path.display()
     )]
     NoSocket {
