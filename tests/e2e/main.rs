@@ -1,6 +1,7 @@
 //! End-to-end tests, in one binary so that they link once.
 
 mod architecture;
+mod backup;
 mod console;
 mod demo;
 mod learning;

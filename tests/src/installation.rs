@@ -118,6 +118,11 @@ impl Installation {
         self.data.path().join("addresses.json")
     }
 
+    /// The daemon's data directory.
+    pub fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+
     /// The control socket.
     pub fn socket(&self) -> PathBuf {
         self.path().join("control.sock")
