@@ -143,7 +143,7 @@ fn full(model: &Model, paper: &mut Paper, body: Rect, y: u16) {
         ("change", entry.body.replace('\n', " ")),
     ];
     for (y, (label, said)) in (y..body.bottom()).zip(lines) {
-        let said = text::fit(&said, room, ellipsis);
+        let said = text::clip(&said, room, ellipsis);
         paper.put(
             body.x + 1,
             y,

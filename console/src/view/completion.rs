@@ -79,7 +79,7 @@ fn proposals(model: &Model, prompt: &Prompt, paper: &mut Paper) {
                     Role::Key,
                     format!("{blanks}{}", text::left(&proposal.key, 8, ellipsis)),
                 ),
-                (Role::Dim, text::fit(&proposal.doc, room, ellipsis)),
+                (Role::Dim, text::clip(&proposal.doc, room, ellipsis)),
             ],
         );
     }
@@ -102,7 +102,7 @@ fn filter_error(model: &Model, prompt: &Prompt, paper: &mut Paper, x: u16) {
             "words in any column"
         };
         let room = usize::from(paper.area.width) - 2;
-        let hint = text::fit(hint, room, ellipsis);
+        let hint = text::clip(hint, room, ellipsis);
         paper.put(paper.area.x + 1, y, &[(Role::Dim, hint)]);
         return;
     };
@@ -115,7 +115,7 @@ fn filter_error(model: &Model, prompt: &Prompt, paper: &mut Paper, x: u16) {
         return;
     }
     let room = usize::from(column.saturating_sub(paper.area.x + 2));
-    let message = text::fit(&error.message, room, ellipsis);
+    let message = text::clip(&error.message, room, ellipsis);
     paper.put(
         column.saturating_sub(text::width(&message) as u16 + 1),
         y,

@@ -277,7 +277,7 @@ fn events(model: &Model, theme: &Theme, width: u16, whole: bool) -> Vec<Line<'st
         let said = if whole {
             text::wrap(&event.text, room)
         } else {
-            vec![text::fit(&event.text, room, theme.glyphs.ellipsis)]
+            vec![text::clip(&event.text, room, theme.glyphs.ellipsis)]
         };
         let at = text::moment(event.at, now);
         let kind = text::left(&event.kind, 8, theme.glyphs.ellipsis);

@@ -179,7 +179,7 @@ fn buttons(dialog: &Dialog, paper: &mut Paper, area: Rect, y: u16) {
     let room = usize::from(area.width).saturating_sub(used + 3);
     let said = (
         said.0,
-        text::fit(&said.1, room, paper.theme.glyphs.ellipsis),
+        text::clip(&said.1, room, paper.theme.glyphs.ellipsis),
     );
     pieces.push(said);
     paper.put(area.x + 1, y, &pieces);

@@ -24,7 +24,7 @@ pub(super) fn draw(model: &Model, paper: &mut Paper) {
 /// A remark until the next key, else the oldest unread failure, else what was done last.
 fn said(model: &Model, room: usize, ellipsis: char) -> Vec<(Role, String)> {
     if let Some(note) = &model.note {
-        return vec![(Role::Accent, text::fit(note, room, ellipsis))];
+        return vec![(Role::Accent, text::clip(note, room, ellipsis))];
     }
     let Some(outcome) = model.outcome_line() else {
         return Vec::new();
@@ -43,7 +43,7 @@ fn said(model: &Model, room: usize, ellipsis: char) -> Vec<(Role, String)> {
     vec![
         (Role::Dim, time),
         (role, sign.to_owned()),
-        (Role::Text, text::fit(&outcome.text, room, ellipsis)),
+        (Role::Text, text::clip(&outcome.text, room, ellipsis)),
         (Role::Key, tail),
     ]
 }

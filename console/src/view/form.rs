@@ -57,12 +57,12 @@ pub(super) fn draw(model: &Model, paper: &mut Paper, body: Rect) -> Option<Posit
         if tall && let Some((role, remark)) = remark {
             let x = body.x + 3 + LABELS as u16;
             let room = usize::from(body.width).saturating_sub(LABELS + 5);
-            let remark = text::fit(&remark, room, paper.theme.glyphs.ellipsis);
+            let remark = text::clip(&remark, room, paper.theme.glyphs.ellipsis);
             paper.put(x, y + 1, &[(role, remark)]);
         } else if let Some((role, remark)) = remark {
             let wide = text::width(&value(form, field)) + LABELS + 7;
             let room = usize::from(body.width).saturating_sub(wide + 1);
-            let remark = text::fit(&remark, room, paper.theme.glyphs.ellipsis);
+            let remark = text::clip(&remark, room, paper.theme.glyphs.ellipsis);
             paper.put(body.x + wide as u16, y, &[(role, remark)]);
         }
         y += height as u16;

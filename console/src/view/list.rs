@@ -90,7 +90,7 @@ fn story(model: &Model, paper: &mut Paper, body: Rect, y: u16) {
     let room = usize::from(body.width) - 2;
     let ellipsis = paper.theme.glyphs.ellipsis;
     for (y, (role, line)) in (y + 1..body.bottom()).zip(story::lines(model, row, room)) {
-        let line = text::fit(&line, room, ellipsis);
+        let line = text::clip(&line, room, ellipsis);
         paper.put(body.x + 1, y, &[(role, line)]);
     }
     debug_assert_eq!(model.screen(), ScreenKind::List);

@@ -107,7 +107,7 @@ pub(super) fn plain(theme: &Theme, role: Role, text: impl Into<String>) -> Line<
 pub(super) fn heading(theme: &Theme, title: &str, width: u16) -> Line<'static> {
     let rule = theme.glyphs.rule;
     let room = usize::from(width).saturating_sub(2);
-    let title = super::text::fit(title, room.saturating_sub(8), theme.glyphs.ellipsis);
+    let title = super::text::clip(title, room.saturating_sub(8), theme.glyphs.ellipsis);
     let after = room.saturating_sub(super::text::width(&title) + 5);
     line(
         theme,

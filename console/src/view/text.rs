@@ -23,6 +23,17 @@ pub fn fit(text: &str, room: usize, ellipsis: char) -> String {
     format!("{front}{ellipsis}{back}")
 }
 
+/// The sentence in at most `room` columns, cut at its end: what it is about comes first.
+pub fn clip(text: &str, room: usize, ellipsis: char) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    if room == 0 {
+        return String::new();
+    }
+    format!("{}{ellipsis}", take(text.chars(), room - 1).trim_end())
+}
+
 fn take(chars: impl Iterator<Item = char>, room: usize) -> String {
     let mut taken = String::new();
     for c in chars {
@@ -204,6 +215,13 @@ pub fn capital(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_are_cut_at_their_end() {
+        assert_eq!(clip("version 2: blue 68.2%", 14, '~'), "version 2: bl~");
+        assert_eq!(clip("version 2: blue", 11, '~'), "version 2:~");
+        assert_eq!(clip("short", 12, '~'), "short");
+    }
 
     #[test]
     fn names_are_cut_in_the_middle_and_keep_their_suffix() {

@@ -76,7 +76,8 @@ impl LinkFailure {
             Self::Connect(_) => vec![
                 "Is the daemon running?   systemctl status pitbossd, or start pitbossd".to_owned(),
                 format!("Is this its socket?      {socket}"),
-                "Another one:             pitboss --socket PATH, or PITBOSS_CONTROL_SOCKET=PATH".to_owned(),
+                "Another one:             pitboss --socket PATH, or PITBOSS_CONTROL_SOCKET=PATH"
+                    .to_owned(),
                 format!("May you use it?          ls -l {socket}"),
                 "Only looking around?     pitboss demo".to_owned(),
             ],
