@@ -102,7 +102,7 @@ fn publication(live: &Live, point: &Point) -> TimelineEntry {
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
     let shares: Vec<String> = shares
         .into_iter()
-        .map(|(arm, share)| format!("{} {:.1} %", name(arm), share * 100.0))
+        .map(|(arm, share)| format!("{} {:.1}%", name(arm), share * 100.0))
         .collect();
     let reason = point.burn_in.as_deref().unwrap_or(&point.reason);
     TimelineEntry {

@@ -89,7 +89,7 @@ fn summary(row: &Row, best_first: &[ArmInsight]) -> String {
         );
     }
     format!(
-        "{} leads with {:.2} % ({:.2} to {:.2} %), is the best arm with probability {:.1} %, and gets {:.1} % of new units",
+        "{} leads with {:.2}% ({:.2}% to {:.2}%), is the best arm with probability {:.1}%, and gets {:.1}% of new units",
         leader.arm,
         leader.rate * 100.0,
         leader.low * 100.0,
