@@ -1,7 +1,6 @@
 //! From a conversion to a changed allocation, and every posterior recomputed from the ledgers.
 
 use harness::installation::Installation;
-use harness::wait;
 use serde_json::{Value, json};
 
 use crate::stories::QUICK;
@@ -23,7 +22,13 @@ async fn traffic_moves_to_the_arm_that_converts_and_everything_verifies() -> any
             assert!(answer.status.is_success(), "{}", answer.text);
         }
     }
-    let share = share_of_new_above(&installation, 0.9).await;
+    let share = installation
+        .results_until(
+            "story",
+            "the allocation to move",
+            share_of_new_above_nine_tenths,
+        )
+        .await?;
     assert!(
         share <= 0.95 + 1e-9,
         "the floor of 5 % holds, but the share is {share}"
@@ -42,27 +47,11 @@ async fn traffic_moves_to_the_arm_that_converts_and_everything_verifies() -> any
     Ok(())
 }
 
-/// Waits until new units get `new` with more than `wanted`, and gives that probability.
-async fn share_of_new_above(installation: &Installation, wanted: f64) -> f64 {
-    let client = tokio::sync::Mutex::new(installation.http().await.expect("the daemon is up"));
-    let client = &client;
-    wait::until("the allocation to move", move || async move {
-        let results = client
-            .lock()
-            .await
-            .get("/api/experiments/story/results")
-            .await
-            .ok()?
-            .json;
-        let main = results["lanes"]
-            .as_array()?
-            .iter()
-            .find(|lane| lane["lane"] == "main")?;
-        let new = main["arms"]
-            .as_array()?
-            .iter()
-            .find(|arm| arm["name"] == "new")?;
-        new["share"].as_f64().filter(|share| *share > wanted)
-    })
-    .await
+/// The probability with which new units get `new`, once it is above 0.9.
+fn share_of_new_above_nine_tenths(results: &Value) -> Option<f64> {
+    let lanes = results["lanes"].as_array()?;
+    let main = lanes.iter().find(|lane| lane["lane"] == "main")?;
+    let arms = main["arms"].as_array()?;
+    let new = arms.iter().find(|arm| arm["name"] == "new")?;
+    new["share"].as_f64().filter(|share| *share > 0.9)
 }

@@ -4,7 +4,6 @@ use std::process::Stdio;
 
 use harness::binaries::project;
 use harness::installation::Installation;
-use harness::wait;
 use serde_json::Value;
 
 use crate::stories::QUICK;
@@ -30,7 +29,11 @@ async fn a_foreign_client_finds_its_counts_though_the_daemon_was_killed_twice() 
         .kill_on_drop(true)
         .spawn()?;
     for assigned in [200, 900] {
-        assigned_at_least(&installation, assigned).await;
+        installation
+            .results_until("story", "the client to get going", |results| {
+                (results["assignments"].as_u64()? >= assigned).then_some(())
+            })
+            .await?;
         installation.kill_daemon()?;
         installation.start_daemon().await?;
     }
@@ -47,20 +50,4 @@ async fn a_foreign_client_finds_its_counts_though_the_daemon_was_killed_twice() 
         "the kills fell outside the run: {report}"
     );
     Ok(())
-}
-
-async fn assigned_at_least(installation: &Installation, count: u64) {
-    let client = tokio::sync::Mutex::new(installation.http().await.expect("the daemon is up"));
-    let client = &client;
-    wait::until("the client to get going", move || async move {
-        let results = client
-            .lock()
-            .await
-            .get("/api/experiments/story/results")
-            .await
-            .ok()?
-            .json;
-        (results["assignments"].as_u64()? >= count).then_some(())
-    })
-    .await;
 }

@@ -192,16 +192,20 @@ impl Installation {
         Ok(())
     }
 
-    /// The results of `key`, once everything received is folded.
-    pub async fn folded_results(&self, key: &str) -> anyhow::Result<Value> {
+    /// Reads the results of `key` until `look` finds in them what it looks for, and gives that.
+    pub async fn results_until<T>(
+        &self,
+        key: &str,
+        what: &str,
+        look: impl Fn(&Value) -> Option<T>,
+    ) -> anyhow::Result<T> {
         let path = format!("/api/experiments/{key}/results");
         let client = tokio::sync::Mutex::new(self.http().await?);
-        let (client, path) = (&client, path.as_str());
-        Ok(wait::until("the fold to be done", move || async move {
-            let results = client.lock().await.get(path).await.ok()?.json;
-            (results["unfolded"] == 0).then_some(results)
-        })
-        .await)
+        let (client, path, look) = (&client, path.as_str(), &look);
+        let found = wait::until(what, move || async move {
+            look(&client.lock().await.get(path).await.ok()?.json)
+        });
+        Ok(found.await)
     }
 }
 

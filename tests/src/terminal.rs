@@ -53,7 +53,7 @@ impl Terminal {
 
     /// What is on the screen now.
     pub fn text(&self) -> String {
-        self.look(|screen| screen.contents())
+        self.look(vt100::Screen::contents)
     }
 
     /// Looks at the screen.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// How long a condition may take before the test fails: far above what any of them takes on a loaded
 /// machine with two cores, so that reaching it means broken, not slow.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
