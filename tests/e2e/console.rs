@@ -36,6 +36,7 @@ async fn an_operator_opens_an_experiment_and_leaves_the_terminal_as_it_was() -> 
     terminal.types("?")?;
     terminal.shows("Help").await;
     terminal.types("\u{1b}")?;
+    terminal.hides("Help").await;
     terminal.types("q")?;
     assert_eq!(terminal.ended().await, 0);
     assert!(

@@ -72,7 +72,19 @@ impl Terminal {
         );
     }
 
-    /// Types.
+    /// Waits until the screen no longer shows `text`.
+    pub async fn hides(&self, text: &str) {
+        let looked =
+            wait::until_or(|| std::future::ready((!self.text().contains(text)).then_some(())))
+                .await;
+        assert!(
+            looked.is_some(),
+            "waited for {text:?} to go, but the screen shows:\n{}",
+            self.text()
+        );
+    }
+
+    /// Types. A key after escape is another key than escape and then that key: wait for what escape does first.
     pub fn types(&mut self, keys: &str) -> anyhow::Result<()> {
         self.keyboard.write_all(keys.as_bytes())?;
         self.keyboard.flush().context("typing")
