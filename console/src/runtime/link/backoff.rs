@@ -36,6 +36,10 @@ impl Backoff {
     }
 
     /// It failed: how long to wait.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "jitter is there to differ from run to run"
+    )]
     pub(super) fn next(&mut self, version: bool) -> Duration {
         let doublings = self.failed.min(10);
         self.failed = self.failed.saturating_add(1);
