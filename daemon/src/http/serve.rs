@@ -123,7 +123,8 @@ fn connection(
         .timer(TokioTimer::new())
         // `Patient` tells a slow head from an idle connection, which this cannot.
         .header_read_timeout(None)
+        // No `pipeline_flush`: it keeps an answer back while half of the next request is there, and swallows the
+        // 400 and 431 of a head that is broken or too large.
         .max_header_size(HEAD_BYTES)
-        .pipeline_flush(true)
         .serve_connection(stream, service)
 }

@@ -143,6 +143,15 @@ impl Port {
         Client { sender }
     }
 
+    /// Sends `bytes` as they are and reads what comes first.
+    pub(super) async fn first_answer(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let count = stream.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[..count]).into_owned()
+    }
+
     /// Sends `bytes` as they are and reads until the port closes the connection.
     pub(super) async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
