@@ -23,7 +23,7 @@ pub use binaries::Binaries;
 pub use error::ClusterError;
 pub use supervisor::ClusterState;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio::sync::watch;
@@ -82,6 +82,11 @@ impl Cluster {
     pub async fn stop(self) {
         self.supervisor.stop().await;
     }
+}
+
+/// Whether there is a cluster in this data directory, running or not.
+pub fn exists(data_dir: &Path) -> bool {
+    directory::cluster_dir(data_dir).is_dir()
 }
 
 /// How to connect to the cluster in this data directory, running or not.

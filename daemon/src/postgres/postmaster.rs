@@ -3,6 +3,7 @@
 //! After kill -9 or a reboot the pid in the file may belong to nobody or to a stranger. Every process of a
 //! cluster works in the cluster's directory (`/proc/PID/cwd`), so that tells ours from others.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,8 +44,24 @@ fn working_directory(pid: Pid) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{}/cwd", pid.as_raw_nonzero())).ok()
 }
 
+/// Whether the postmaster of the pid file was killed and is not gone yet: it works nowhere any more, but its number
+/// is taken, and PostgreSQL refuses to start beside it.
+fn is_dying(cluster: &Path) -> bool {
+    let text = std::fs::read_to_string(cluster.join("postmaster.pid")).ok();
+    text.as_deref()
+        .and_then(parse)
+        .is_some_and(|it| works_nowhere(it.pid))
+}
+
+/// A process that has given up its directory: it is ending, or a zombie that nobody has waited for.
+fn works_nowhere(pid: Pid) -> bool {
+    let process = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+    let directory = std::fs::read_link(process.join("cwd"));
+    process.exists() && directory.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
 /// Makes the way free for a new postmaster: waits for what an earlier one left behind, and removes a pid file
-/// whose number has gone to a stranger.
+/// whose number has gone to a stranger, or to a zombie that stays.
 ///
 /// The caller holds the lock of the data directory and has found no living postmaster.
 pub(super) fn clear_away(cluster: &Path) -> Result<(), ClusterError> {
@@ -52,10 +69,11 @@ pub(super) fn clear_away(cluster: &Path) -> Result<(), ClusterError> {
     let mut told = false;
     loop {
         let orphans = orphans(cluster);
-        if orphans.is_empty() {
+        let waited = started.elapsed() > ORPHANS_MAY_TAKE;
+        if orphans.is_empty() && (waited || !is_dying(cluster)) {
             break;
         }
-        if started.elapsed() > ORPHANS_MAY_TAKE && !told {
+        if waited && !told {
             told = true;
             for orphan in orphans {
                 let _ = kill_process(orphan, Signal::QUIT);
@@ -84,7 +102,7 @@ fn remove_misleading_pid_file(cluster: &Path) -> Result<(), ClusterError> {
         return Ok(());
     };
     let works_elsewhere = working_directory(postmaster.pid).is_some_and(|it| it != cluster);
-    if works_elsewhere {
+    if works_elsewhere || works_nowhere(postmaster.pid) {
         std::fs::remove_file(&pid_file).map_err(ClusterError::io("remove", pid_file))?;
     }
     Ok(())
