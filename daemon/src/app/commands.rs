@@ -3,7 +3,8 @@
 use super::AppError;
 use super::data_dir::{DataDir, DataDirError};
 use super::database::OpenDatabase;
-use crate::config::Config;
+use crate::config::{Config, Database};
+use crate::postgres;
 use crate::store::{self, MigrationError, Store, migrations};
 use crate::verify::{self, Report};
 
@@ -39,6 +40,10 @@ pub async fn migrate(config: &Config) -> Result<i64, AppError> {
 /// Computes everything again that is derived from the ledgers. Changes nothing, so it asks for a schema of
 /// this build instead of making one.
 pub async fn verify(config: &Config) -> Result<Report, AppError> {
+    let private = matches!(config.database, Database::Private(_));
+    if private && !postgres::exists(&config.data_dir) {
+        return Err(AppError::NoDatabase(config.data_dir.clone()));
+    }
     let borrowed = borrow(config).await?;
     let report = verify_in(&borrowed.database, config).await;
     borrowed.database.stop().await;

@@ -65,6 +65,11 @@ pub enum AppError {
     /// The runtime or a signal handler.
     #[error("cannot set up the process")]
     Process(#[source] std::io::Error),
+    /// A command that only looks, and nothing to look at.
+    #[error(
+        "there is no database in {}; name the daemon's directory with --data-dir, or its database with --database-url", .0.display()
+    )]
+    NoDatabase(PathBuf),
     /// No daemon answers.
     #[error("{0}")]
     NotRunning(String),
@@ -105,6 +110,7 @@ impl AppError {
             Self::Cluster(ClusterError::NotFound { .. } | ClusterError::NoAnswer { .. })
             | Self::Store(StoreError::Away(_))
             | Self::Migration(MigrationError::Store(StoreError::Away(_)))
+            | Self::NoDatabase(_)
             | Self::NotRunning(_) => Exit::Unreachable,
             Self::DataDir(DataDirError::Io { .. })
             | Self::Log(_)

@@ -10,7 +10,7 @@ use protocol::control::{
 };
 use protocol::experiments::{Detail, Explanation, Insights, Results};
 use protocol::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
-use protocol::refusal::Refusal;
+use protocol::refusal::{Code, Refusal};
 use tarpc::context::Context;
 use tokio_util::sync::CancellationToken;
 
@@ -170,6 +170,10 @@ impl Control for Server {
 
     async fn explain(self, _: Context, key: String, unit: String) -> Result<Explanation, Refusal> {
         self.session.look()?;
+        if unit.is_empty() {
+            let message = "the unit is empty; name the user, account or device to explain";
+            return Err(Refusal::new(Code::Invalid, message));
+        }
         Ok(self.service.reading.explain(&key, &unit).await?)
     }
 

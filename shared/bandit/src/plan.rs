@@ -129,6 +129,10 @@ impl Plan {
     }
 }
 
+/// A file that was cut short must not stop everything for good.
+const NOTHING_TO_PRUNE_BY: &str = "the file declares no experiment, and pruning by it would stop every other one: \
+     stop them one by one, or look whether the file is the right one";
+
 /// What has to be done so that the installation is as `wanted` says. Keys are unique in both lists.
 pub fn diff(current: &[Current], wanted: &[ExperimentSpec], options: Options) -> Plan {
     let now: BTreeMap<&ExperimentKey, &Current> =
@@ -140,6 +144,10 @@ pub fn diff(current: &[Current], wanted: &[ExperimentSpec], options: Options) ->
             None => plan.changes.push(add(spec)),
             Some(current) => change(&mut plan, current, spec, options),
         }
+    }
+    if options.prune && wanted.is_empty() {
+        plan.refused.push(NOTHING_TO_PRUNE_BY.to_owned());
+        return plan;
     }
     for (key, current) in now {
         if !declared.contains(key) {

@@ -66,7 +66,7 @@ pub(super) fn of_declared(
     }
 }
 
-const ANOTHER_KEY: &str = "create a new experiment under another key";
+const ANOTHER_KEY: &str = "remove it from the file, and create a new experiment under another key";
 
 fn only(verb: Verb) -> Transition {
     Transition {
