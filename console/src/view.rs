@@ -134,7 +134,6 @@ fn too_small(paper: &mut Paper, area: Rect) {
     let lines = [
         format!("{}x{} is too small", area.width, area.height),
         format!("needs {}x{}", LEAST.0, LEAST.1),
-        "keys still work".to_owned(),
         "q quits".to_owned(),
     ];
     for (y, line) in (area.y..area.bottom()).zip(lines) {

@@ -87,7 +87,8 @@ impl From<RpcError> for Failure {
                     .to_owned()
             }
             RpcError::Shutdown | RpcError::Channel(_) => {
-                "the daemon closed the connection; is it restarting?".to_owned()
+                "the daemon closed the connection: it is restarting, or too many consoles of this account are connected"
+                    .to_owned()
             }
             RpcError::Send(source) => format!("the request could not be sent: {source}"),
             RpcError::Server(source) => format!("the daemon could not take the request: {source}"),

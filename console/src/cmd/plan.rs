@@ -119,10 +119,22 @@ pub(super) fn text(file: &str, reply: &PlanReply) -> Text {
     text
 }
 
-/// `1 add, 2 change, 1 STOP, 37 unchanged; 2 warnings`
+/// Whether a hold is all there is to show: applying changes nothing of it.
+fn only_held(change: &Change) -> bool {
+    change.kind == ChangeKind::Change && change.fields.is_empty() && !change.holds.is_empty()
+}
+
+/// `1 refused, 1 add, 2 change, 1 STOP, 1 held, 37 unchanged; 2 warnings`
 fn tally(reply: &PlanReply) -> Vec<Span> {
-    let of = |kind| reply.changes.iter().filter(|c| c.kind == kind).count();
+    let of = |kind| {
+        let alike = reply.changes.iter().filter(|c| c.kind == kind);
+        alike.filter(|change| !only_held(change)).count()
+    };
     let mut parts = Vec::new();
+    if !reply.refused.is_empty() {
+        let refused = format!("{} refused", reply.refused.len());
+        parts.push(Span::new(Role::Bad, refused));
+    }
     for (kind, role, word) in [
         (ChangeKind::Add, Role::Good, "add"),
         (ChangeKind::Change, Role::Warn, "change"),
@@ -136,6 +148,10 @@ fn tally(reply: &PlanReply) -> Vec<Span> {
         if of(kind) > 0 {
             parts.push(Span::new(role, format!("{} {word}", of(kind))));
         }
+    }
+    let held = reply.changes.iter().filter(|c| only_held(c)).count();
+    if held > 0 {
+        parts.push(Span::new(Role::Warn, format!("{held} held")));
     }
     if parts.is_empty() {
         parts.push(plain("no change"));

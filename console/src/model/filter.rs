@@ -22,7 +22,8 @@ pub const FIELDS: [(&str, &str); 9] = [
     ("not", "before a word: turns it round"),
 ];
 
-const STATES: [&str; 6] = [
+/// The states an experiment can be in, as the daemon writes them.
+pub const STATES: [&str; 6] = [
     "draft",
     "running",
     "paused",

@@ -1,5 +1,7 @@
 //! The form: typing into fields, steps, and the plan of what it says.
 
+use bandit::spec::model::ExperimentSpec;
+
 use crate::command::Id;
 use crate::effect::Effect;
 use crate::keymap::{Code, Key};
@@ -79,9 +81,10 @@ pub(super) fn run(model: &mut Model, id: Id) -> Vec<Effect> {
 
 /// On to the next step, if this one is right; after the last step comes the plan.
 fn next_step(model: &mut Model) -> Vec<Effect> {
+    let problems = wanted(model).err().unwrap_or_default();
     let form = &mut model.form;
     let step = form.step;
-    form.problems = form.spec().err().unwrap_or_default();
+    form.problems = problems;
     form.problems.retain(|(field, _)| field.step() == step);
     if let Some((field, _)) = form.problems.first() {
         let field = *field;
@@ -121,8 +124,20 @@ fn remove_arm(model: &mut Model) {
     }
 }
 
+/// What the form asks for: something new. A key that is taken would make it an edit of what runs under that key.
+fn wanted(model: &Model) -> Result<ExperimentSpec, Vec<(FieldId, String)>> {
+    let spec = model.form.spec()?;
+    match model.data.rows.get(spec.key.as_str()) {
+        None => Ok(spec),
+        Some(row) => {
+            let taken = format!("{} exists ({}): choose another key", row.key, row.state);
+            Err(vec![(FieldId::Key, taken)])
+        }
+    }
+}
+
 fn plan_form(model: &mut Model) -> Vec<Effect> {
-    match model.form.spec() {
+    match wanted(model) {
         Ok(spec) => {
             let text = bandit::spec::to_toml(&spec);
             let key = spec.key.to_string();

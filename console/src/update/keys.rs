@@ -4,12 +4,16 @@ use crate::command::Id;
 use crate::effect::Effect;
 use crate::keymap::{self, Code, Key, Meaning};
 use crate::model::{Model, ScreenKind};
+use crate::view::LEAST;
 
 use super::{dialog, form, prompt, run};
 
 /// A key was pressed.
 pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     model.note = None;
+    if is_hidden(model) {
+        return press_unseen(model, key);
+    }
     if model.dialog.is_some() {
         return dialog::press(model, key);
     }
@@ -28,6 +32,22 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         }
         Meaning::Nothing if before.is_some() => press(model, key),
         Meaning::Nothing => unknown(model, key),
+    }
+}
+
+/// Whether the terminal is too small to show what a key would act on.
+fn is_hidden(model: &Model) -> bool {
+    let (columns, rows) = model.size;
+    columns < LEAST.0 || rows < LEAST.1
+}
+
+/// Nobody types into what cannot be seen: only leaving works, whatever was open.
+fn press_unseen(model: &mut Model, key: Key) -> Vec<Effect> {
+    match keymap::meaning(ScreenKind::List, None, key) {
+        Meaning::Command(command) if matches!(command.id, Id::Quit | Id::Suspend | Id::Redraw) => {
+            run::run(model, command, "")
+        }
+        _ => Vec::new(),
     }
 }
 

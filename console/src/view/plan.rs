@@ -140,6 +140,12 @@ fn answered(reply: &PlanReply, theme: &Theme, width: usize) -> Vec<Line<'static>
 
 fn summary(reply: &PlanReply, theme: &Theme) -> Line<'static> {
     let (adds, changes, stops) = counts(reply);
+    if !reply.refused.is_empty() {
+        let count = reply.refused.len();
+        let what = if count == 1 { "reason" } else { "reasons" };
+        let text = format!("Refused for {count} {what}: nothing of it can be applied.");
+        return said(theme, Role::Stop, &text);
+    }
     if reply.changes.is_empty() {
         return said(
             theme,

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use protocol::experiments::Row;
 
+use crate::model::filter::STATES;
+
 /// `--until`
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
@@ -22,7 +24,9 @@ pub enum Condition {
 
 /// A text that is no condition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a condition; write state=stopped, share=ARM:0.8 or version=3")]
+#[error(
+    "`{text}` is not a condition; write state=stopped (or draft, running, paused, rolled_back, archived), share=ARM:0.8 or version=3"
+)]
 pub struct InvalidCondition {
     text: String,
 }
@@ -39,7 +43,7 @@ impl FromStr for Condition {
 
 fn parse(text: &str) -> Option<Condition> {
     match text.split_once('=')? {
-        ("state", word) if !word.is_empty() => Some(Condition::State(word.to_owned())),
+        ("state", word) if STATES.contains(&word) => Some(Condition::State(word.to_owned())),
         ("version", number) => Some(Condition::Version(number.parse().ok()?)),
         ("share", share) => {
             let (arm, least) = share.rsplit_once(':')?;
