@@ -13,6 +13,7 @@ pub mod landing;
 pub mod leases;
 pub mod migrations;
 pub mod mutations;
+pub mod periods;
 mod pool;
 pub mod results;
 pub mod revisions;

@@ -5,6 +5,7 @@
 pub mod allocation;
 pub mod assign;
 pub mod experiment;
+pub mod inference;
 pub mod plan;
 pub mod policy;
 pub mod posterior;

@@ -47,6 +47,11 @@ impl ArmStats {
         self.reward_sum_micro as f64 / MICRO as f64
     }
 
+    /// The sum of the resolved rewards' squares.
+    pub fn reward_sq_sum(&self) -> f64 {
+        self.reward_sq_sum_micro as f64 / MICRO as f64
+    }
+
     /// The mean of the resolved rewards, in `0..=1`; `None` before the first.
     pub fn reward_mean(&self) -> Option<f64> {
         (self.resolved > 0).then(|| self.reward_sum() / self.resolved as f64)
