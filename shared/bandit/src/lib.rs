@@ -11,5 +11,6 @@ pub mod policy;
 pub mod posterior;
 pub mod probability;
 pub mod reward;
+pub mod simulate;
 pub mod spec;
 pub mod targeting;

@@ -13,3 +13,4 @@ mod oracles;
 mod policies;
 mod posteriors;
 mod rewards;
+mod simulations;

@@ -1,0 +1,17 @@
+//! Simulation: the code that serves, on rates that somebody declares, to see what an experiment would earn and tell.
+//!
+//! A run is a pure function of what is simulated, a seed and the number of the run, so runs can be spread over any
+//! number of threads and give the same bits. Allocations come from [`crate::policy::allocate`] and units draw by
+//! [`crate::assign::draw`]; nothing about a policy is known here.
+
+pub mod experiment;
+pub mod generator;
+pub mod problem;
+pub mod summary;
+pub mod truth;
+
+pub use experiment::{LaneRun, Run, Scenario, Simulation, SimulationError};
+pub use generator::Generator;
+pub use problem::{Problem, ProblemArms};
+pub use summary::{LaneSummary, Mean, Summary};
+pub use truth::{InvalidTruth, Truth};
