@@ -1,15 +1,29 @@
 //! One lane's next allocation from its statistics. Applying a file, publishing what was learned and
 //! verifying what was published all come here.
 
+use std::collections::BTreeMap;
+
 use bandit::allocation::Allocation;
 use bandit::assign::{InvalidServing, Serving, ServingLane};
 use bandit::experiment::{Arm, ArmId, LaneId, Millis, RunState};
-use bandit::policy::{self, ArmView, PolicyError, Publication};
+use bandit::policy::{self, ArmView, Evidence, PolicyError, Publication};
 use bandit::posterior::ArmStats;
 use bandit::spec::model::ExperimentSpec;
 
 use crate::store::state::LaneStats;
 use crate::store::versions::PolicyVersion;
+
+/// What is known of the arms of a lane.
+pub type LaneEvidence = BTreeMap<ArmId, Evidence>;
+
+/// What a lane's policy knows, from the lane's counts. Everything that allocates, forecasts or explains an
+/// allocation gets its evidence here.
+pub fn evidence_from(stats: &LaneStats) -> LaneEvidence {
+    stats
+        .iter()
+        .map(|(arm, stats)| (*arm, Evidence::from(*stats)))
+        .collect()
+}
 
 /// The next publication of `lane`, for the open ones among `arms`, which come by ascending number.
 ///
@@ -18,10 +32,10 @@ pub fn next_publication(
     spec: &ExperimentSpec,
     arms: &[Arm],
     lane: LaneId,
-    stats: &LaneStats,
+    evidence: &LaneEvidence,
     running_for: Millis,
 ) -> Result<Publication, PolicyError> {
-    let views = open_arms(spec, arms, stats);
+    let views = open_arms(spec, arms, evidence);
     if lane == LaneId::HOLDBACK {
         let open: Vec<ArmId> = views.iter().map(|view| view.id).collect();
         return Ok(Publication {
@@ -34,13 +48,18 @@ pub fn next_publication(
 }
 
 /// The open arms as a policy sees them, by ascending number.
-pub fn open_arms(spec: &ExperimentSpec, arms: &[Arm], stats: &LaneStats) -> Vec<ArmView> {
+pub fn open_arms(spec: &ExperimentSpec, arms: &[Arm], evidence: &LaneEvidence) -> Vec<ArmView> {
     arms.iter()
         .filter(|arm| !arm.retired)
-        .map(|arm| ArmView {
-            id: arm.id,
-            weight: weight_of(spec, arm),
-            stats: stats.get(&arm.id).copied().unwrap_or_default(),
+        .map(|arm| {
+            let Evidence { stats, learned } = evidence.get(&arm.id).copied().unwrap_or_default();
+            ArmView {
+                id: arm.id,
+                control: arm.control,
+                weight: weight_of(spec, arm),
+                stats,
+                learned,
+            }
         })
         .collect()
 }
@@ -60,12 +79,16 @@ fn name_of(arms: &[Arm], id: ArmId) -> String {
 }
 
 /// What a policy version records of an arm: all that an allocation depends on.
-pub fn evidence(stats: &ArmStats) -> ArmStats {
-    ArmStats {
-        exposed: stats.exposed,
-        resolved: stats.resolved,
-        reward_sum_micro: stats.reward_sum_micro,
-        ..ArmStats::default()
+pub fn recorded(evidence: &Evidence) -> Evidence {
+    let Evidence { stats, learned } = *evidence;
+    Evidence {
+        stats: ArmStats {
+            exposed: stats.exposed,
+            resolved: stats.resolved,
+            reward_sum_micro: stats.reward_sum_micro,
+            ..ArmStats::default()
+        },
+        learned,
     }
 }
 

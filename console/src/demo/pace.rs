@@ -4,7 +4,7 @@
 
 use bandit::experiment::{ArmId, ArmName, Millis};
 use bandit::policy::{ArmView, allocate};
-use bandit::posterior::ArmStats;
+use bandit::posterior::{ArmStats, Moments};
 use bandit::reward::{UnitEvent, outcome};
 use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, TimeDelta};
@@ -77,12 +77,14 @@ impl Lane {
             .zip(0..)
             .map(|(stats, id)| ArmView {
                 id: ArmId(id),
+                control: id == 0,
                 weight: 1.0,
                 stats: ArmStats {
                     assigned: stats.resolved,
                     exposed: stats.resolved,
                     ..*stats
                 },
+                learned: Moments::from(stats),
             })
             .collect();
         let running_for = Millis(second * 1_000);

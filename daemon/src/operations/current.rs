@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use bandit::experiment::{Arm, ArmName, ExperimentId, ExperimentKey, LaneId, Millis};
 use bandit::plan::Current;
-use bandit::posterior::ArmStats;
+use bandit::policy::Evidence;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
+use crate::publication::evidence_from;
 use crate::store::experiments::{self, Stored};
 use crate::store::state::{self, LaneStats};
 use crate::store::versions::running_for;
@@ -65,8 +66,8 @@ impl Found {
         let mut main = BTreeMap::new();
         for lane in stored.spec.lanes() {
             let by_arm = by_name(&stored.arms, self.stats.get(&(id, lane.id)));
-            for (name, stats) in &by_arm {
-                *assigned_by_arm.entry(name.clone()).or_default() += stats.assigned;
+            for (name, known) in &by_arm {
+                *assigned_by_arm.entry(name.clone()).or_default() += known.stats.assigned;
             }
             if lane.id == LaneId::MAIN {
                 main = by_arm;
@@ -83,7 +84,7 @@ impl Found {
                 holds: self.holds.remove(&id).unwrap_or_default(),
                 assigned_by_arm,
                 decisions_per_day: self.decisions_per_day(id, running_for),
-                stats: main,
+                evidence: main,
                 running_for,
             },
         }
@@ -98,10 +99,10 @@ impl Found {
     }
 }
 
-fn by_name(arms: &[Arm], stats: Option<&LaneStats>) -> BTreeMap<ArmName, ArmStats> {
-    let stats_of = |arm: &Arm| stats.and_then(|stats| stats.get(&arm.id)).copied();
+fn by_name(arms: &[Arm], stats: Option<&LaneStats>) -> BTreeMap<ArmName, Evidence> {
+    let known = stats.map(evidence_from).unwrap_or_default();
     arms.iter()
-        .filter_map(|arm| Some((arm.name.clone(), stats_of(arm)?)))
+        .filter_map(|arm| Some((arm.name.clone(), *known.get(&arm.id)?)))
         .collect()
 }
 

@@ -7,7 +7,7 @@ use protocol::experiments::{GuardrailRow, Row};
 
 use super::beliefs::{Beliefs, arm_rows};
 use super::figures::OfOne;
-use crate::publication::next_publication;
+use crate::publication::{evidence_from, next_publication};
 use crate::store::state::LaneStats;
 use crate::store::versions;
 use crate::world::Live;
@@ -66,7 +66,8 @@ fn burn_in_now(live: &Live, stats: &LaneStats, recorded: &str, now: DateTime<Utc
     let progress = live.started_at.and_then(|started_at| {
         let running_for = versions::running_for(started_at, now);
         let arms = &live.serving.arms;
-        next_publication(&live.spec, arms, LaneId::MAIN, stats, running_for).ok()
+        let known = evidence_from(stats);
+        next_publication(&live.spec, arms, LaneId::MAIN, &known, running_for).ok()
     });
     match progress.map(|next| next.burn_in) {
         Some(Some(burn_in)) => burn_in,

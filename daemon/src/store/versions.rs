@@ -2,15 +2,15 @@
 
 use bandit::allocation::Allocation;
 use bandit::experiment::{Arm, ArmId, ExperimentId, LaneId, Millis, Revision, Version};
-use bandit::policy::PolicyError;
-use bandit::posterior::ArmStats;
+use bandit::policy::{self, Evidence, PolicyError};
+use bandit::posterior::{ArmStats, Moments};
 use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::state::{self, LaneStats};
 use super::{StoreError, TransactionError};
-use crate::publication;
+use crate::publication::{self, LaneEvidence, evidence_from};
 
 /// One published version, with all that it was computed from.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,8 +29,11 @@ pub struct PolicyVersion {
     pub reason: String,
     /// The probability of each open arm.
     pub allocation: Allocation,
-    /// What was known of each open arm, in the order of the allocation: exposed, resolved and their sum.
-    pub evidence: Vec<ArmStats>,
+    /// What was known of each open arm, in the order of the allocation; of the counts, those that an allocation
+    /// depends on: exposed, resolved and their sum.
+    pub evidence: Vec<Evidence>,
+    /// Which edition of the policies computed it; see [`bandit::policy::EDITION`].
+    pub edition: u16,
     /// Time since the start.
     pub running_for: Millis,
     /// Why the split is still even.
@@ -95,16 +98,15 @@ pub async fn publish_all_lanes(
     let running_for = running_for(change.started_at, change.at);
     let mut published = Vec::new();
     for lane in change.spec.lanes() {
-        let stats = learned
-            .get(&(change.experiment, lane.id))
-            .unwrap_or(&nothing);
+        let stats = learned.get(&(change.experiment, lane.id));
+        let known = evidence_from(stats.unwrap_or(&nothing));
         let next =
-            publication::next_publication(change.spec, change.arms, lane.id, stats, running_for)
+            publication::next_publication(change.spec, change.arms, lane.id, &known, running_for)
                 .map_err(|source| PublishError::Policy {
-                    experiment: change.experiment,
-                    lane: lane.id,
-                    source,
-                })?;
+                experiment: change.experiment,
+                lane: lane.id,
+                source,
+            })?;
         let mut version = PolicyVersion {
             experiment: change.experiment,
             lane: lane.id,
@@ -112,7 +114,8 @@ pub async fn publish_all_lanes(
             revision: change.revision,
             published_at: change.at,
             reason: change.reason.to_owned(),
-            evidence: evidence_of(&next.allocation, stats),
+            evidence: evidence_of(&next.allocation, &known),
+            edition: policy::EDITION,
             allocation: next.allocation,
             running_for,
             burn_in: next.burn_in,
@@ -135,10 +138,10 @@ pub fn running_for(started_at: DateTime<Utc>, at: DateTime<Utc>) -> Millis {
 }
 
 /// What a version records of its open arms.
-pub fn evidence_of(allocation: &Allocation, stats: &LaneStats) -> Vec<ArmStats> {
+pub fn evidence_of(allocation: &Allocation, known: &LaneEvidence) -> Vec<Evidence> {
     allocation
         .iter()
-        .map(|(arm, _)| publication::evidence(&stats.get(&arm).copied().unwrap_or_default()))
+        .map(|(arm, _)| publication::recorded(&known.get(&arm).copied().unwrap_or_default()))
         .collect()
 }
 
@@ -166,12 +169,19 @@ pub async fn insert(tx: &mut PgConnection, version: &PolicyVersion) -> Result<bo
         .iter()
         .map(|(arm, share)| (arm.0 as i16, share))
         .unzip();
-    let evidence = || version.evidence.iter();
+    let counts = |pick: fn(&ArmStats) -> i64| -> Vec<i64> {
+        let evidence = version.evidence.iter();
+        evidence.map(|known| pick(&known.stats)).collect()
+    };
+    let learned = |pick: fn(&Moments) -> f64| -> Vec<f64> {
+        let evidence = version.evidence.iter();
+        evidence.map(|known| pick(&known.learned)).collect()
+    };
     let done = sqlx::query(
         "insert into experiment_policy_versions (experiment_id, lane, version, revision,
              published_at, reason, arms, allocation, exposed, resolved, reward_sum_micro,
-             running_for_ms, burn_in)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+             learned_n, learned_sum, learned_sum_sq, edition, running_for_ms, burn_in)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
          on conflict (experiment_id, lane, version) do nothing",
     )
     .bind(version.experiment.0)
@@ -182,9 +192,13 @@ pub async fn insert(tx: &mut PgConnection, version: &PolicyVersion) -> Result<bo
     .bind(&version.reason)
     .bind(arms)
     .bind(shares)
-    .bind(evidence().map(|s| s.exposed as i64).collect::<Vec<i64>>())
-    .bind(evidence().map(|s| s.resolved as i64).collect::<Vec<i64>>())
-    .bind(evidence().map(|s| s.reward_sum_micro).collect::<Vec<i64>>())
+    .bind(counts(|stats| stats.exposed as i64))
+    .bind(counts(|stats| stats.resolved as i64))
+    .bind(counts(|stats| stats.reward_sum_micro))
+    .bind(learned(|moments| moments.n))
+    .bind(learned(|moments| moments.sum))
+    .bind(learned(|moments| moments.sum_sq))
+    .bind(version.edition as i16)
     .bind(version.running_for.0 as i64)
     .bind(&version.burn_in)
     .execute(tx)
@@ -205,6 +219,10 @@ struct VersionRow {
     exposed: Vec<i64>,
     resolved: Vec<i64>,
     reward_sum_micro: Vec<i64>,
+    learned_n: Vec<f64>,
+    learned_sum: Vec<f64>,
+    learned_sum_sq: Vec<f64>,
+    edition: i16,
     running_for_ms: i64,
     burn_in: Option<String>,
 }
@@ -219,16 +237,9 @@ impl VersionRow {
             .arms
             .iter()
             .map(|arm| ArmId(*arm as u16))
-            .zip(self.allocation)
+            .zip(self.allocation.iter().copied())
             .collect();
-        let evidence = (0..self.arms.len())
-            .map(|at| ArmStats {
-                exposed: self.exposed.get(at).copied().unwrap_or(0) as u64,
-                resolved: self.resolved.get(at).copied().unwrap_or(0) as u64,
-                reward_sum_micro: self.reward_sum_micro.get(at).copied().unwrap_or(0),
-                ..ArmStats::default()
-            })
-            .collect();
+        let evidence = (0..self.arms.len()).map(|at| self.evidence(at)).collect();
         Ok(PolicyVersion {
             experiment: ExperimentId(self.experiment_id),
             lane: LaneId(self.lane as u16),
@@ -239,9 +250,31 @@ impl VersionRow {
             allocation: Allocation::new(shares)
                 .map_err(|error| StoreError::unreadable(what, error))?,
             evidence,
+            edition: self.edition as u16,
             running_for: Millis(self.running_for_ms as u64),
             burn_in: self.burn_in,
         })
+    }
+
+    /// Of the arm at this place. Versions of the first edition learned from the counts themselves.
+    fn evidence(&self, at: usize) -> Evidence {
+        let stats = ArmStats {
+            exposed: self.exposed.get(at).copied().unwrap_or(0) as u64,
+            resolved: self.resolved.get(at).copied().unwrap_or(0) as u64,
+            reward_sum_micro: self.reward_sum_micro.get(at).copied().unwrap_or(0),
+            ..ArmStats::default()
+        };
+        match (
+            self.learned_n.get(at),
+            self.learned_sum.get(at),
+            self.learned_sum_sq.get(at),
+        ) {
+            (Some(&n), Some(&sum), Some(&sum_sq)) => Evidence {
+                stats,
+                learned: Moments { n, sum, sum_sq },
+            },
+            _ => Evidence::from(stats),
+        }
     }
 }
 

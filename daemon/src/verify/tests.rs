@@ -68,7 +68,7 @@ async fn nothing_differs_in_what_the_workers_wrote() {
 }
 
 /// A statement that tampers, and words that the report must have.
-const TAMPERING: [(&str, &str); 17] = [
+const TAMPERING: [(&str, &str); 18] = [
     (
         "update experiment_bandit_state set resolved = resolved + 1 where lane = 1 and arm = 0 and version = 1",
         "state of lane 1",
@@ -123,6 +123,10 @@ const TAMPERING: [(&str, &str); 17] = [
     ),
     (
         "update experiment_policy_versions set resolved = array[resolved[1] + 1, resolved[2]] where lane = 1 and version = 2",
+        "what version 2 of lane 1 learned of arm 0",
+    ),
+    (
+        "update experiment_policy_versions set learned_n = array[learned_n[1] + 0.5, learned_n[2]] where lane = 1 and version = 2",
         "allocation of version 2 of lane 1",
     ),
     (
@@ -183,6 +187,19 @@ async fn every_kind_of_tampering_is_found_and_named() {
             .await;
         }
     }
+    let report = verify(fixture.store()).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test]
+async fn a_version_of_before_the_learned_sums_were_stored_is_no_difference() {
+    let fixture = eventful().await;
+    fixture
+        .execute(
+            "update experiment_policy_versions
+             set learned_n = '{}', learned_sum = '{}', learned_sum_sq = '{}', edition = 0",
+        )
+        .await;
     let report = verify(fixture.store()).await.unwrap();
     assert!(report.is_clean(), "{report}");
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bandit::experiment::{ExperimentId, LaneId, Millis, RunState, Version};
-use bandit::policy;
+use bandit::policy::{self, Evidence};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 
 use super::runner::{Round, Work};
-use crate::publication::next_publication;
+use crate::publication::{LaneEvidence, evidence_from, next_publication};
 use crate::store::experiments::{self, Stored};
 use crate::store::leases::{self, Deposed, Lease};
 use crate::store::state::{self, LaneStats};
@@ -199,10 +199,9 @@ pub async fn round(
             continue;
         };
         let nothing = LaneStats::new();
-        let stats = learned
-            .get(&(experiment.id, LaneId::MAIN))
-            .unwrap_or(&nothing);
-        match next_version(&experiment, &current, stats, now) {
+        let stats = learned.get(&(experiment.id, LaneId::MAIN));
+        let known = evidence_from(stats.unwrap_or(&nothing));
+        match next_version(&experiment, &current, &known, now) {
             Ok(Next::Settled) => {}
             Ok(Next::Waiting) => {
                 published.waiting.insert(experiment.id);
@@ -254,7 +253,7 @@ enum Next {
 fn next_version(
     experiment: &Stored,
     current: &PolicyVersion,
-    stats: &LaneStats,
+    known: &LaneEvidence,
     now: DateTime<Utc>,
 ) -> Result<Next, PublishError> {
     let (RunState::Running { .. }, Some(started_at)) = (&experiment.state, experiment.started_at)
@@ -266,7 +265,7 @@ fn next_version(
         &experiment.spec,
         &experiment.arms,
         LaneId::MAIN,
-        stats,
+        known,
         running_for,
     )
     .map_err(|source| PublishError::Policy {
@@ -287,7 +286,7 @@ fn next_version(
     if !due {
         return Ok(Next::Waiting);
     }
-    let evidence = versions::evidence_of(&next.allocation, stats);
+    let evidence = versions::evidence_of(&next.allocation, known);
     Ok(Next::Publish(Box::new(PolicyVersion {
         experiment: experiment.id,
         lane: LaneId::MAIN,
@@ -297,22 +296,18 @@ fn next_version(
         reason: reason(current, burn_in_ended, &evidence),
         allocation: next.allocation,
         evidence,
+        edition: policy::EDITION,
         running_for,
         burn_in: next.burn_in,
     })))
 }
 
-fn reason(
-    current: &PolicyVersion,
-    burn_in_ended: bool,
-    evidence: &[bandit::posterior::ArmStats],
-) -> String {
+fn reason(current: &PolicyVersion, burn_in_ended: bool, evidence: &[Evidence]) -> String {
     if burn_in_ended {
         return "burn-in over".to_owned();
     }
-    let resolved = |evidence: &[bandit::posterior::ArmStats]| -> u64 {
-        evidence.iter().map(|stats| stats.resolved).sum()
-    };
+    let resolved =
+        |evidence: &[Evidence]| -> u64 { evidence.iter().map(|known| known.stats.resolved).sum() };
     let more = resolved(evidence).saturating_sub(resolved(&current.evidence));
     format!("{}{more} more rewards", versions::LEARNED)
 }

@@ -14,7 +14,7 @@ mod state;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::experiment::{Arm, ArmName, ExperimentKey, Millis, RunState, Verb};
-use crate::posterior::ArmStats;
+use crate::policy::Evidence;
 use crate::spec::model::ExperimentSpec;
 use crate::spec::not_active;
 
@@ -35,8 +35,8 @@ pub struct Current {
     pub decisions_per_day: f64,
     /// The probability with which a new unit of the learning lane draws each open arm; empty if nothing is published.
     pub shares: BTreeMap<ArmName, f64>,
-    /// The learning lane's counts by arm.
-    pub stats: BTreeMap<ArmName, ArmStats>,
+    /// What is known of each arm in the learning lane.
+    pub evidence: BTreeMap<ArmName, Evidence>,
     /// How long it has been running since it was started; 0 for a draft.
     pub running_for: Millis,
 }

@@ -9,7 +9,7 @@ mod thompson;
 
 use crate::allocation::{Allocation, InvalidAllocation};
 use crate::experiment::{ArmId, Millis};
-use crate::posterior::ArmStats;
+use crate::posterior::{ArmStats, Moments};
 use crate::probability::QuadratureError;
 use crate::spec::model::{PolicyKind, PolicySpec};
 
@@ -20,15 +20,44 @@ pub const MOVED: f64 = 0.005;
 /// 60 s: after this long, a version is published for any movement at all, so that a slow drift is not lost.
 pub const AT_LAST: Millis = Millis(60_000);
 
+/// The edition of the policies. It is raised when the same evidence under the same spec would give another
+/// allocation, so that what an earlier edition published is not taken for a difference.
+///
+/// 0 only Thompson and fixed had an engine, all others split evenly; 1 every policy runs.
+pub const EDITION: u16 = 1;
+
 /// An open arm, as a policy sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ArmView {
     /// Its number.
     pub id: ArmId,
+    /// Whether it is the one that the others are compared with.
+    pub control: bool,
     /// Its declared weight, relative to the others'; only `fixed` looks at it.
     pub weight: f64,
-    /// The lane's counts for it, all versions together.
+    /// The lane's counts for it, all versions together: whole units, which burn-in waits for.
     pub stats: ArmStats,
+    /// What the policy learns from: the same rewards after credit and memory, where they are fractions.
+    pub learned: Moments,
+}
+
+/// What is known of an arm when its lane is allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Evidence {
+    /// Whole counts.
+    pub stats: ArmStats,
+    /// What the policy learns from, after credit and memory.
+    pub learned: Moments,
+}
+
+impl From<ArmStats> for Evidence {
+    /// Every unit counts once, when its window has closed, and is never forgotten.
+    fn from(stats: ArmStats) -> Self {
+        Self {
+            stats,
+            learned: Moments::from(&stats),
+        }
+    }
 }
 
 /// What to publish.

@@ -89,6 +89,27 @@ impl std::iter::Sum for ArmStats {
     }
 }
 
+/// The rewards of one arm as three sums; fractions where units count in part.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Moments {
+    /// Units, at least 0.
+    pub n: f64,
+    /// Sum of their rewards, each in `0..=1`.
+    pub sum: f64,
+    /// Sum of their squared rewards.
+    pub sum_sq: f64,
+}
+
+impl From<&ArmStats> for Moments {
+    fn from(stats: &ArmStats) -> Self {
+        Self {
+            n: stats.resolved as f64,
+            sum: stats.reward_sum(),
+            sum_sq: stats.reward_sq_sum_micro as f64 / MICRO as f64,
+        }
+    }
+}
+
 /// A Beta posterior over an arm's mean reward.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BetaPosterior {
@@ -109,6 +130,14 @@ impl BetaPosterior {
         Self {
             alpha: prior.alpha + stats.reward_sum().max(0.0),
             beta: prior.beta + (missing_micro as f64 / MICRO as f64).max(0.0),
+        }
+    }
+
+    /// The same from sums that may be fractions.
+    pub fn from_moments(prior: BetaPrior, moments: &Moments) -> Self {
+        Self {
+            alpha: prior.alpha + moments.sum.max(0.0),
+            beta: prior.beta + (moments.n - moments.sum).max(0.0),
         }
     }
 

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use bandit::experiment::{Arm, ArmId, Millis, RunState};
 use bandit::plan::{Change, ChangeKind, Current, Options, Plan, diff};
+use bandit::policy::Evidence;
 use bandit::posterior::ArmStats;
 use bandit::spec::{self, model::ExperimentSpec};
 use chrono::{DateTime, Utc};
@@ -76,7 +77,7 @@ fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
             .keys()
             .map(|arm| (arm.clone(), share))
             .collect(),
-        stats: assigned_by_arm
+        evidence: assigned_by_arm
             .iter()
             .map(|(arm, assigned)| {
                 let index = spec.arms.iter().position(|it| it.name == *arm).unwrap();
@@ -88,7 +89,7 @@ fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
                     reward_sum_micro: if learnt { successes } else { 0 },
                     reward_sq_sum_micro: if learnt { successes } else { 0 },
                 };
-                (arm.clone(), stats)
+                (arm.clone(), Evidence::from(stats))
             })
             .collect(),
         assigned_by_arm,

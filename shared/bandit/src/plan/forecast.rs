@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::experiment::{ArmId, ArmName, Millis};
 use crate::plan::Current;
-use crate::policy::{ArmView, allocate};
-use crate::posterior::ArmStats;
+use crate::policy::{ArmView, Evidence, allocate};
 use crate::spec::model::ExperimentSpec;
 
 /// The split that would be published.
@@ -21,7 +20,7 @@ pub(super) fn of_change(current: &Current, wanted: &ExperimentSpec) -> Option<Fo
     let ids: BTreeMap<&ArmName, ArmId> =
         current.arms.iter().map(|arm| (&arm.name, arm.id)).collect();
     let next = ids.values().map(|id| id.0 + 1).max().unwrap_or(0);
-    predict(wanted, &ids, next, &current.stats, current.running_for)
+    predict(wanted, &ids, next, &current.evidence, current.running_for)
 }
 
 /// The split a new experiment starts with.
@@ -33,7 +32,7 @@ fn predict(
     spec: &ExperimentSpec,
     ids: &BTreeMap<&ArmName, ArmId>,
     mut next: u16,
-    stats: &BTreeMap<ArmName, ArmStats>,
+    evidence: &BTreeMap<ArmName, Evidence>,
     running_for: Millis,
 ) -> Option<Forecast> {
     let mut names: BTreeMap<ArmId, &ArmName> = BTreeMap::new();
@@ -44,10 +43,13 @@ fn predict(
             ArmId(next - 1)
         });
         names.insert(id, &arm.name);
+        let Evidence { stats, learned } = evidence.get(&arm.name).copied().unwrap_or_default();
         views.push(ArmView {
             id,
+            control: arm.control,
             weight: arm.weight,
-            stats: stats.get(&arm.name).copied().unwrap_or_default(),
+            stats,
+            learned,
         });
     }
     views.sort_by_key(|view| view.id);

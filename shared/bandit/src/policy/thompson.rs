@@ -13,7 +13,7 @@ use crate::spec::model::PolicySpec;
 pub(super) fn weights(policy: &PolicySpec, arms: &[ArmView]) -> Result<Vec<f64>, QuadratureError> {
     let posteriors: Vec<BetaPosterior> = arms
         .iter()
-        .map(|arm| BetaPosterior::from_stats(policy.prior, &arm.stats))
+        .map(|arm| BetaPosterior::from_moments(policy.prior, &arm.learned))
         .collect();
     let best = best_arm(&posteriors)?;
     Ok(with_floor(&best.p_best, policy.floor, policy.max_weight))

@@ -5,7 +5,7 @@
 
 use crate::experiment::{ArmId, Millis};
 use crate::policy::{self, ArmView, PolicyError};
-use crate::posterior::{ArmStats, MICRO};
+use crate::posterior::{ArmStats, MICRO, Moments};
 use crate::simulate::Generator;
 use crate::spec::model::PolicySpec;
 
@@ -85,8 +85,10 @@ impl Problem {
             .enumerate()
             .map(|(arm, &stats)| ArmView {
                 id: ArmId(arm as u16),
+                control: arm == 0,
                 weight: 1.0,
                 stats,
+                learned: Moments::from(&stats),
             })
             .collect();
         let published =

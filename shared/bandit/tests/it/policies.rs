@@ -3,7 +3,7 @@
 use bandit::allocation::Allocation;
 use bandit::experiment::{ArmId, Millis, Share};
 use bandit::policy::{ArmView, PolicyError, Publication, allocate, should_publish};
-use bandit::posterior::{ArmStats, BetaPosterior};
+use bandit::posterior::{ArmStats, BetaPosterior, Moments};
 use bandit::probability::best_arm;
 use bandit::spec::model::{BetaPrior, BurnIn, PolicyKind, PolicySpec};
 use proptest::prelude::*;
@@ -33,16 +33,21 @@ fn arms(counts: &[(u64, u64)]) -> Vec<ArmView> {
     counts
         .iter()
         .zip(0..)
-        .map(|(&(successes, trials), id)| ArmView {
-            id: ArmId(id),
-            weight: 1.0,
-            stats: ArmStats {
+        .map(|(&(successes, trials), id)| {
+            let stats = ArmStats {
                 assigned: trials + 9,
                 exposed: trials + 9,
                 resolved: trials,
                 reward_sum_micro: successes as i64 * 1_000_000,
                 reward_sq_sum_micro: successes as i64 * 1_000_000,
-            },
+            };
+            ArmView {
+                id: ArmId(id),
+                control: id == 0,
+                weight: 1.0,
+                learned: Moments::from(&stats),
+                stats,
+            }
         })
         .collect()
 }

@@ -9,7 +9,7 @@ use crate::allocation::Allocation;
 use crate::assign::{Serving, ServingLane, UnitKey, draw};
 use crate::experiment::{Arm, ArmId, Millis, RunState, Version};
 use crate::policy::{self, ArmView, Publication};
-use crate::posterior::ArmStats;
+use crate::posterior::{ArmStats, Moments};
 use crate::simulate::Generator;
 use crate::spec::model::{ExperimentSpec, Lane};
 use crate::targeting::Targeting;
@@ -200,8 +200,10 @@ fn publication(
     let views: Vec<ArmView> = declared
         .map(|((arm, declared), &stats)| ArmView {
             id: arm.id,
+            control: arm.control,
             weight: declared.weight,
             stats,
+            learned: Moments::from(&stats),
         })
         .collect();
     let name = |id: ArmId| id.to_string();
