@@ -6,6 +6,7 @@ pub mod allocation;
 pub mod assign;
 pub mod experiment;
 pub mod inference;
+pub mod offpolicy;
 pub mod plan;
 pub mod policy;
 pub mod posterior;

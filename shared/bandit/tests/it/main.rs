@@ -9,6 +9,7 @@ mod allocations;
 mod common;
 mod decisions;
 mod draws;
+mod offpolicy;
 mod oracles;
 mod policies;
 mod posteriors;
