@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bandit::experiment::{ArmId, ExperimentId, LaneId};
-use bandit::posterior::BetaPosterior;
+use bandit::posterior::{BetaPosterior, Posterior};
 use bandit::probability::{self, QuadratureError};
 use bandit::spec::model::BetaPrior;
 use protocol::experiments::ArmRow;
@@ -94,7 +94,10 @@ fn answer(question: &Question) -> LaneBeliefs {
         .filter(|(_, retired, _)| !retired)
         .map(|(arm, _, posterior)| (*arm, *posterior))
         .collect();
-    let posteriors: Vec<BetaPosterior> = open.iter().map(|(_, posterior)| *posterior).collect();
+    let posteriors: Vec<Posterior> = open
+        .iter()
+        .map(|(_, posterior)| (*posterior).into())
+        .collect();
     let best = probability::best_arm(&posteriors);
     let by_arm = question
         .iter()
@@ -123,9 +126,9 @@ fn answer(question: &Question) -> LaneBeliefs {
 }
 
 /// What going back to a retired arm would lose against the open ones.
-fn loss_against(retired: BetaPosterior, open: &[BetaPosterior]) -> f64 {
+fn loss_against(retired: BetaPosterior, open: &[Posterior]) -> f64 {
     let mut all = open.to_vec();
-    all.push(retired);
+    all.push(retired.into());
     probability::best_arm(&all)
         .ok()
         .and_then(|best| best.expected_loss.last().copied())

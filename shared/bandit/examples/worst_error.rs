@@ -2,7 +2,7 @@
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use anyhow::Context as _;
-use bandit::posterior::BetaPosterior;
+use bandit::posterior::{BetaPosterior, Posterior};
 use bandit::probability::best_arm;
 use serde::Deserialize;
 
@@ -60,11 +60,11 @@ fn main() -> anyhow::Result<()> {
         Worst::new("expected loss, relative"),
     ];
     for config in &truth.configs {
-        let arms: Vec<BetaPosterior> = config
+        let arms: Vec<Posterior> = config
             .alpha
             .iter()
             .zip(&config.beta)
-            .map(|(&alpha, &beta)| BetaPosterior { alpha, beta })
+            .map(|(&alpha, &beta)| BetaPosterior { alpha, beta }.into())
             .collect();
         let got = best_arm(&arms).with_context(|| config.name.clone())?;
         for (got, want) in got.p_best.iter().zip(&config.p_best) {

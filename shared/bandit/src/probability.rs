@@ -1,18 +1,24 @@
 //! Which arm is best, and what choosing another would cost: by deterministic quadrature, never by sampling.
 //!
-//! All integrals are over `t = logit(x)`, where every Beta density is smooth and log-concave, with Gauss-Legendre
-//! panels that follow every arm's own scale (STATS 2.3). The same input gives the same bits, and every answer has
-//! passed three checks that a wrong one would fail.
+//! The integrals of Beta posteriors are over `t = logit(x)`, where every density is smooth and log-concave (STATS
+//! 2.3), those of normal and Student-t posteriors over the rewards themselves (STATS 2.4), with Gauss-Legendre panels
+//! that follow every arm's own scale. The same input gives the same bits, and every answer has passed three checks
+//! that a wrong one would fail.
 
+mod arms;
 pub(crate) mod density;
 mod gauss;
+pub(crate) mod line;
+pub(crate) mod logit_beta;
 mod panels;
 mod quadrature;
 pub(crate) mod quantile;
+pub(crate) mod tail;
 
 use crate::experiment::ARMS;
-use crate::posterior::BetaPosterior;
-use density::LogitBeta;
+use crate::posterior::Posterior;
+use arms::Arms;
+use density::Density;
 use panels::Panels;
 use quadrature::Integrals;
 
@@ -35,14 +41,19 @@ pub enum QuadratureError {
     /// Too few or too many arms.
     #[error("asked which of {0} arms is best; it can be told for 1 to 64")]
     ArmCount(usize),
-    /// A posterior with a parameter that is not finite and above 0.
-    #[error("Beta({alpha}, {beta}) is not a posterior: both numbers must be finite and above 0")]
-    Posterior {
-        /// Its alpha.
-        alpha: f64,
-        /// Its beta.
-        beta: f64,
-    },
+    /// A posterior whose parameters are none.
+    #[error(
+        "{0} is not a posterior: all its numbers must be finite, and those of a Beta, a deviation and a scale above 0"
+    )]
+    Posterior(Posterior),
+    /// A Student-t posterior without an expectation, and so without an expected loss.
+    #[error(
+        "{0} has no expectation: it takes more than 1 degree of freedom, that is at least 3 observations"
+    )]
+    NoExpectation(Posterior),
+    /// Rates and means of unbounded rewards.
+    #[error("{0} and {1} cannot be compared: either all posteriors are Betas, or none")]
+    Mixed(Posterior, Posterior),
     /// The checks failed twice, so whatever was computed is not returned.
     #[error(
         "the integrals over the posteriors are off by {0:e}, also with twice the panels; keep the allocation in force and report the counts"
@@ -54,39 +65,43 @@ pub enum QuadratureError {
 ///
 /// `P_i = ∫ f_i Π_{j≠i} F_j` and `EL_i = ∫ F_i (1 - Π_{j≠i} F_j) dx` (STATS 2.1, 2.3): sums of positive terms, so that
 /// tiny losses keep their relative accuracy. Measured by `cargo run -p bandit --example worst_error`.
-pub fn best_arm(posteriors: &[BetaPosterior]) -> Result<BestArm, QuadratureError> {
+pub fn best_arm(posteriors: &[Posterior]) -> Result<BestArm, QuadratureError> {
     if posteriors.is_empty() || posteriors.len() > *ARMS.end() {
         return Err(QuadratureError::ArmCount(posteriors.len()));
     }
-    let arms = densities(posteriors)?;
-    if arms.len() == 1 {
+    let arms = Arms::new(posteriors)?;
+    if posteriors.len() == 1 {
         return Ok(BestArm {
             p_best: vec![1.0],
             expected_loss: vec![0.0],
         });
     }
-    let panels = Panels::new(&arms);
-    checked(&arms, &panels)
-        .or_else(|_| checked(&arms, &panels.halved()))
-        .map_err(QuadratureError::NotConverged)
+    match arms {
+        Arms::Rates(arms) => best_of(&arms),
+        Arms::Means { arms, unit } => {
+            let mut best = best_of(&arms)?;
+            for loss in &mut best.expected_loss {
+                *loss *= unit;
+            }
+            Ok(best)
+        }
+    }
 }
 
 /// The probability that the mean reward of `a` is greater than that of `b`.
-pub fn p_greater(a: BetaPosterior, b: BetaPosterior) -> Result<f64, QuadratureError> {
-    best_arm(&[a, b]).map(|best| best.p_best[0])
+pub fn p_greater(a: impl Into<Posterior>, b: impl Into<Posterior>) -> Result<f64, QuadratureError> {
+    best_arm(&[a.into(), b.into()]).map(|best| best.p_best[0])
 }
 
-fn densities(posteriors: &[BetaPosterior]) -> Result<Vec<LogitBeta>, QuadratureError> {
-    posteriors
-        .iter()
-        .map(|&BetaPosterior { alpha, beta }| {
-            LogitBeta::new(alpha, beta).ok_or(QuadratureError::Posterior { alpha, beta })
-        })
-        .collect()
+fn best_of<D: Density>(arms: &[D]) -> Result<BestArm, QuadratureError> {
+    let panels = Panels::new(arms);
+    checked(arms, &panels)
+        .or_else(|_| checked(arms, &panels.halved()))
+        .map_err(QuadratureError::NotConverged)
 }
 
 /// The integrals, or how far their checks are off.
-fn checked(arms: &[LogitBeta], panels: &Panels) -> Result<BestArm, f64> {
+fn checked<D: Density>(arms: &[D], panels: &Panels) -> Result<BestArm, f64> {
     let integrals = quadrature::integrate(arms, panels);
     let off = worst_check(arms, &integrals);
     // this way round a NaN fails
@@ -101,7 +116,7 @@ fn checked(arms: &[LogitBeta], panels: &Panels) -> Result<BestArm, f64> {
 
 /// How far off the worst of three identities is: the probabilities sum to 1, every density has mass 1, and
 /// `EL_i + E[theta_i]` is `E[max]`, the same for every arm.
-fn worst_check(arms: &[LogitBeta], integrals: &Integrals) -> f64 {
+fn worst_check<D: Density>(arms: &[D], integrals: &Integrals) -> f64 {
     let off_sum = (integrals.p_best.iter().sum::<f64>() - 1.0).abs();
     let off_mass = integrals.mass.iter().map(|mass| (mass - 1.0).abs());
     let expected_max: Vec<f64> = arms
@@ -109,7 +124,11 @@ fn worst_check(arms: &[LogitBeta], integrals: &Integrals) -> f64 {
         .zip(&integrals.expected_loss)
         .map(|(arm, loss)| arm.mean() + loss)
         .collect();
-    let off_max = expected_max.iter().map(|max| (max - expected_max[0]).abs());
+    // losses of rates are below 1; those of means may be many times the unit
+    let size = 1.0 + integrals.expected_loss.iter().copied().fold(0.0, f64::max);
+    let off_max = expected_max
+        .iter()
+        .map(|max| (max - expected_max[0]).abs() / size);
     off_mass.chain(off_max).fold(off_sum, worse)
 }
 
@@ -121,9 +140,19 @@ fn worse(a: f64, b: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::posterior::{BetaPosterior, StudentTPosterior};
 
-    fn beta(alpha: f64, beta: f64) -> BetaPosterior {
-        BetaPosterior { alpha, beta }
+    fn beta(alpha: f64, beta: f64) -> Posterior {
+        BetaPosterior { alpha, beta }.into()
+    }
+
+    fn student_t(df: f64, location: f64, scale: f64) -> Posterior {
+        StudentTPosterior {
+            df,
+            location,
+            scale,
+        }
+        .into()
     }
 
     #[test]
@@ -133,16 +162,34 @@ mod tests {
             beta(1.0, -1.0),
             beta(f64::NAN, 1.0),
             beta(1.0, f64::INFINITY),
+            student_t(f64::INFINITY, 0.0, 1.0),
+            student_t(0.5, 0.0, 1.0),
+            student_t(3.0, f64::NAN, 1.0),
+            student_t(3.0, 0.0, 0.0),
         ] {
-            assert!(matches!(
-                best_arm(&[bad, beta(1.0, 1.0)]),
-                Err(QuadratureError::Posterior { .. })
-            ));
+            assert!(
+                matches!(best_arm(&[bad]), Err(QuadratureError::Posterior(_))),
+                "{bad}"
+            );
         }
         assert_eq!(best_arm(&[]), Err(QuadratureError::ArmCount(0)));
         assert_eq!(
             best_arm(&[beta(1.0, 1.0); 65]),
             Err(QuadratureError::ArmCount(65))
+        );
+    }
+
+    #[test]
+    fn refuses_rates_among_means_and_means_without_expectation() {
+        let (rate, mean) = (beta(1.0, 1.0), student_t(3.0, 0.5, 0.1));
+        assert_eq!(
+            best_arm(&[mean, rate]),
+            Err(QuadratureError::Mixed(mean, rate))
+        );
+        let cauchy = student_t(1.0, 0.5, 0.1);
+        assert_eq!(
+            best_arm(&[mean, cauchy]),
+            Err(QuadratureError::NoExpectation(cauchy))
         );
     }
 
@@ -154,7 +201,9 @@ mod tests {
 
     #[test]
     fn a_wrong_mass_is_an_error_and_not_an_answer() {
-        let arms = densities(&[beta(2.0, 3.0), beta(3.0, 3.0)]).unwrap();
+        let Ok(Arms::Rates(arms)) = Arms::new(&[beta(2.0, 3.0), beta(3.0, 3.0)]) else {
+            panic!("two Betas are rates");
+        };
         let panels = Panels::new(&arms);
         let mut integrals = quadrature::integrate(&arms, &panels);
         assert!(worst_check(&arms, &integrals) < 1e-13);

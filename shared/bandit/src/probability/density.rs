@@ -1,201 +1,65 @@
-//! The Beta density on the logit scale, in the saddle-point form that never subtracts large numbers (STATS 2.3).
+//! What the integrals need to know of a posterior's density, whatever its family.
 
-/// Greatest parameter that is taken. From 1e12 the rounding of a peak's position begins to fail the checks of the
-/// integrals; beyond this it is as wide as the peak.
-const GREATEST: f64 = 1e18;
+use super::panels::Panel;
 
-/// Least parameter that is taken: from 1e-6 down the left tail grows too long for the checks of the integrals.
-const LEAST: f64 = 1e-9;
+/// How far below its peak a log-concave log density is at the ends of its panels: about 1.5, 3, 4.5, 6.5 and 9.2
+/// standard deviations for a normal density. Beyond the last there is a mass below 1e-17.
+pub(super) const LEVELS: [f64; 5] = [1.125, 4.5, 10.125, 21.125, 42.0];
 
-/// `x^alpha (1-x)^beta / B(alpha, beta)` at `x = logistic(t)`: the density of `t` where `x` is Beta distributed.
-///
-/// It is smooth, log-concave and unimodal for all parameters, also below 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct LogitBeta {
-    /// alpha + beta
-    pub(crate) count: f64,
-    /// alpha / (alpha + beta)
-    p: f64,
-    /// beta / (alpha + beta)
-    q: f64,
-    /// Where the density is greatest: ln(alpha / beta).
-    pub(crate) mode: f64,
-    /// The width of the peak: sqrt((alpha + beta) / (alpha beta)).
-    pub(crate) scale: f64,
-    ln_peak: f64,
-}
+/// What is left out at either end of a density without bounds.
+pub(super) const LEFT_OUT: f64 = 1e-17;
 
-/// A side of the mode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    Left,
-    Right,
-}
-
-impl LogitBeta {
-    /// `None` where a parameter is not finite and above 0, within the range of this arithmetic.
-    pub(crate) fn new(alpha: f64, beta: f64) -> Option<Self> {
-        let usable = |value: f64| (LEAST..=GREATEST).contains(&value);
-        if !usable(alpha) || !usable(beta) {
-            return None;
-        }
-        let count = alpha + beta;
-        let ln_peak = 0.5 * (alpha / count * beta / std::f64::consts::TAU).ln()
-            + stirling_rest(count)
-            - stirling_rest(alpha)
-            - stirling_rest(beta);
-        Some(Self {
-            count,
-            p: alpha / count,
-            q: beta / count,
-            mode: (alpha / beta).ln(),
-            scale: (count / (alpha * beta)).sqrt(),
-            ln_peak,
-        })
-    }
-
-    /// The distribution of `-t`, that is of `1 - x`.
-    pub(crate) fn mirrored(&self) -> Self {
-        Self {
-            p: self.q,
-            q: self.p,
-            mode: -self.mode,
-            ..*self
-        }
-    }
-
-    /// The expectation of `x`.
-    pub(crate) fn mean(&self) -> f64 {
-        self.p
-    }
+/// A unimodal density on the axis of its family, on which all densities of one integral lie.
+pub(crate) trait Density: Copy {
+    /// The logarithm of the density at `t`.
+    fn ln_at(&self, t: f64) -> f64;
 
     /// The density at `t`.
-    pub(crate) fn at(&self, t: f64) -> f64 {
-        (self.ln_peak - self.drop(t - self.mode)).exp()
+    fn at(&self, t: f64) -> f64 {
+        self.ln_at(t).exp()
     }
 
-    /// How far the log density at `mode + u` is below its peak: `(alpha + beta) KL(p || x)`, at least 0.
-    fn drop(&self, u: f64) -> f64 {
-        self.count * divergence(self.p, self.q, u)
-    }
+    /// Where the density is greatest.
+    fn mode(&self) -> f64;
 
-    /// Where, on this side of the mode, the log density is `level` below its peak: to 1e-6 of the distance, which
-    /// is plenty for the end of a panel.
-    pub(crate) fn falls_by(&self, level: f64, side: Side) -> f64 {
-        let sign = match side {
-            Side::Left => -1.0,
-            Side::Right => 1.0,
-        };
-        let mut far = sign * self.scale * (2.0 * level).sqrt();
-        while self.drop(far) < level {
-            far *= 1.6;
-        }
-        let mut near = 0.0;
-        for _ in 0..20 {
-            let middle = f64::midpoint(near, far);
-            if self.drop(middle) < level {
-                near = middle;
-            } else {
-                far = middle;
-            }
-        }
-        self.mode + far
-    }
+    /// How finely the density has to be looked at near `t`.
+    fn scale_near(&self, t: f64) -> f64;
+
+    /// Panel ends, ascending, fine enough for the density alone; they leave out [`LEFT_OUT`] on either side.
+    fn breakpoints(&self) -> Vec<f64>;
+
+    /// Panel ends from `t`, which is not left of the mode, upwards, that leave out a part [`LEFT_OUT`] of the mass
+    /// above `t`.
+    fn edges_above(&self, t: f64) -> Vec<f64>;
+
+    /// Within this distance of 0 no panel may be wider than [`super::panels::WIDEST`]; 0 where the breakpoints say
+    /// it all.
+    fn bend(&self) -> f64;
+
+    /// The density of `-t`.
+    fn mirrored(&self) -> Self;
+
+    /// The expectation of the reward.
+    fn mean(&self) -> f64;
+
+    /// `dx/dt`: how fast the reward `x` moves along the axis.
+    fn slope(t: f64) -> f64;
+
+    /// `x(start) - x(t)`, for `t` below `start`.
+    fn distance_below(start: f64, t: f64) -> f64;
+
+    /// The stretch in which the maximum can lie, from the stretches of the single arms, and for each arm the point
+    /// beyond which its density is taken as 0.
+    fn window(reaches: &[Panel]) -> (Panel, Vec<f64>);
+
+    /// What is right of `end`, which is right of all breakpoints; mirror the arm for what is left of them.
+    fn left_out_above(&self, end: f64) -> LeftOut;
 }
 
-/// `KL(p || x)` for `x = logistic(logit(p) + u)`, that is `ln(1 + p (e^u - 1)) - p u`, with `q = 1 - p`.
-fn divergence(p: f64, q: f64, u: f64) -> f64 {
-    // Below 0.03 the closed form cancels; the series' next term is 1e-15 of the first there.
-    if u.abs() < 0.03 {
-        return divergence_near_zero(p, q, u);
-    }
-    if p <= q {
-        // e^600 is near the end of the range; beyond it the logarithm is a straight line
-        if u < 600.0 {
-            (p * u.exp_m1()).ln_1p() - p * u
-        } else {
-            u + p.ln() - p * u
-        }
-    } else if u > -600.0 {
-        (q * (-u).exp_m1()).ln_1p() + q * u
-    } else {
-        -u + q.ln() + q * u
-    }
-}
-
-/// The same as a series in the cumulants of a Bernoulli variable, up to the eighth.
-fn divergence_near_zero(p: f64, q: f64, u: f64) -> f64 {
-    let v = p * q;
-    let d = q - p;
-    let k3 = d;
-    let k4 = 1.0 - 6.0 * v;
-    let k5 = d * (1.0 - 12.0 * v);
-    let k6 = 1.0 - v * (30.0 - 120.0 * v);
-    let k7 = d * (1.0 - v * (60.0 - 360.0 * v));
-    let k8 = 1.0 - v * (126.0 - v * (1680.0 - 5040.0 * v));
-    let tail = k5 / 120.0 + u * (k6 / 720.0 + u * (k7 / 5040.0 + u * k8 / 40320.0));
-    v * u * u * (0.5 + u * (k3 / 6.0 + u * (k4 / 24.0 + u * tail)))
-}
-
-/// `ln Γ(z) - (z - 1/2) ln z + z - ln(2π)/2`: what Stirling's formula leaves over; absolute error below 1e-15.
-fn stirling_rest(z: f64) -> f64 {
-    let mut z = z;
-    let mut rest = 0.0;
-    while z < 10.0 {
-        rest += (z + 0.5) * (1.0 / z).ln_1p() - 1.0;
-        z += 1.0;
-    }
-    let r = 1.0 / (z * z);
-    let series = 1.0 / 12.0
-        - r * (1.0 / 360.0
-            - r * (1.0 / 1260.0
-                - r * (1.0 / 1680.0 - r * (1.0 / 1188.0 - r * (691.0 / 360_360.0)))));
-    rest + series / z
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn agrees_with_closed_forms() {
-        // Beta(1,1): x is uniform, so the density of t is x(1-x)
-        let flat = LogitBeta::new(1.0, 1.0).unwrap();
-        // Beta(2,3): 12 x (1-x)^2
-        let skew = LogitBeta::new(2.0, 3.0).unwrap();
-        for t in [-30.0, -2.0, -0.02, 0.0, 0.01, 1.0, 5.0, 30.0_f64] {
-            let x = 1.0 / (1.0 + (-t).exp());
-            let y = 1.0 / (1.0 + t.exp());
-            for (got, want) in [(flat.at(t), x * y), (skew.at(t), 12.0 * x * x * y * y * y)] {
-                assert!((got / want - 1.0).abs() < 1e-13, "{got} is not {want}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_two_forms_of_the_divergence_meet() {
-        for p in [0.5, 0.1, 1e-3, 1e-6, 0.9, 1.0 - 1e-6_f64] {
-            let q = 1.0 - p;
-            for u in [0.03, -0.03] {
-                let series = divergence_near_zero(p, q, u);
-                let closed = divergence(p, q, u);
-                assert!((series / closed - 1.0).abs() < 1e-11, "{p} {u}");
-            }
-        }
-    }
-
-    #[test]
-    fn falls_by_finds_both_sides() {
-        for (alpha, beta) in [(0.5, 0.5), (1.0, 1e7), (45.0, 955.0), (1e-3, 5.0)] {
-            let density = LogitBeta::new(alpha, beta).unwrap();
-            for side in [Side::Left, Side::Right] {
-                let t = density.falls_by(42.0, side);
-                let fall = (density.at(density.mode) / density.at(t)).ln();
-                assert!(
-                    (fall - 42.0).abs() < 0.01,
-                    "{alpha} {beta} {side:?}: {fall}"
-                );
-            }
-        }
-    }
+/// What the panels of an arm leave out at one end. Its mass is nothing, but with a heavy tail it is far away.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LeftOut {
+    pub(super) mass: f64,
+    /// `E[(x - x(end))^+]`
+    pub(super) distance: f64,
 }

@@ -1,25 +1,21 @@
 //! Where to integrate: panels that are fine where an arm's density is narrow, and nowhere else.
 
-use super::density::{LogitBeta, Side};
-
-/// How far below its peak an arm's log density is at the ends of its panels: about 1.5, 3, 4.5, 6.5 and 9.2 standard
-/// deviations for a normal density. Beyond the last there is a mass below 1e-17.
-const LEVELS: [f64; 5] = [1.125, 4.5, 10.125, 21.125, 42.0];
+use super::density::Density;
 
 /// Breakpoints closer than this part of the narrowest scale around add panels and no accuracy.
 const CLOSEST: f64 = 0.35;
 
 /// The densities' nearest singularities are at `±iπ`, also where the scale is large (parameters below 1). Panels of
 /// this width keep the error of the masses at 3e-13 for any counts; with 4 it is 1e-11.
-const WIDEST: f64 = 3.0;
+pub(super) const WIDEST: f64 = 3.0;
 
 /// Beyond `±40` `dx/dt` is below 1e-17. A density bends further out by the logarithm of its counts: where
 /// `beta e^t` is 1e-17. Beyond that it is an exponential, which the breakpoints follow, and panels may be wide.
-const FAR: f64 = 40.0;
+pub(super) const FAR: f64 = 40.0;
 
 /// A stretch of the logit scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Panel {
+pub(crate) struct Panel {
     pub(super) from: f64,
     pub(super) to: f64,
 }
@@ -40,8 +36,7 @@ impl Panel {
 
 /// All panels of one set of arms.
 pub(super) struct Panels {
-    /// Over the window in which the maximum can lie: from the greatest of the arms' left ends to the greatest of
-    /// their right ends. Below it the arm with that left end has no mass, and every product of CDFs is 0.
+    /// Over the window in which the maximum can lie.
     pub(super) window: Vec<Panel>,
     /// Per arm, over its part below the window; empty if there is none.
     pub(super) below: Vec<Vec<Panel>>,
@@ -50,20 +45,19 @@ pub(super) struct Panels {
 }
 
 impl Panels {
-    pub(super) fn new(arms: &[LogitBeta]) -> Self {
-        let points: Vec<Vec<f64>> = arms.iter().map(breakpoints).collect();
-        let reach: Vec<Panel> = points.iter().map(|points| reach_of(points)).collect();
-        let start = reach.iter().map(|it| it.from).fold(f64::MIN, f64::max);
-        let end = reach.iter().map(|it| it.to).fold(f64::MIN, f64::max);
-        let bend = arms.iter().map(bend_of).fold(FAR, f64::max);
-        let edges = window_edges(arms, &points, &reach, Panel::new(start, end));
+    pub(super) fn new<D: Density>(arms: &[D]) -> Self {
+        let points: Vec<Vec<f64>> = arms.iter().map(D::breakpoints).collect();
+        let reaches: Vec<Panel> = points.iter().map(|points| reach_of(points)).collect();
+        let (window, ends) = D::window(&reaches);
+        let bend = arms.iter().map(D::bend).fold(0.0, f64::max);
+        let edges = window_edges(arms, &points, &reaches, window);
         let below = points
             .iter()
-            .map(|points| between(&edges_below(points, start), bend));
+            .map(|points| between(&edges_below(points, window.from), bend));
         Self {
             window: between(&edges, bend),
             below: below.collect(),
-            ends: reach.iter().map(|it| it.to).collect(),
+            ends,
         }
     }
 
@@ -79,15 +73,13 @@ impl Panels {
 }
 
 /// The panels of one arm alone, from end to end.
-pub(super) fn own_panels(arm: &LogitBeta) -> Vec<Panel> {
-    between(&breakpoints(arm), bend_of(arm))
+pub(super) fn own_panels<D: Density>(arm: &D) -> Vec<Panel> {
+    between(&arm.breakpoints(), arm.bend())
 }
 
-/// The mode and the points where the log density has fallen by each level, ascending.
-fn breakpoints(arm: &LogitBeta) -> Vec<f64> {
-    let left = LEVELS.iter().rev().map(|&it| arm.falls_by(it, Side::Left));
-    let right = LEVELS.iter().map(|&it| arm.falls_by(it, Side::Right));
-    left.chain([arm.mode]).chain(right).collect()
+/// The panels of one arm alone, from `t` (not left of its mode) as far as it matters for the mass above `t`.
+pub(super) fn panels_above<D: Density>(arm: &D, t: f64) -> Vec<Panel> {
+    between(&arm.edges_above(t), arm.bend())
 }
 
 fn reach_of(points: &[f64]) -> Panel {
@@ -104,8 +96,8 @@ fn edges_below(points: &[f64], start: f64) -> Vec<f64> {
 }
 
 /// All arms' breakpoints inside the window, its ends, and none too close to the one before.
-fn window_edges(
-    arms: &[LogitBeta],
+fn window_edges<D: Density>(
+    arms: &[D],
     points: &[Vec<f64>],
     reach: &[Panel],
     window: Panel,
@@ -123,7 +115,7 @@ fn window_edges(
             .iter()
             .zip(reach)
             .filter(|(_, reach)| (reach.from..=reach.to).contains(&point))
-            .map(|(arm, _)| arm.scale)
+            .map(|(arm, _)| arm.scale_near(point))
             .fold(f64::INFINITY, f64::min);
         if point - edges[edges.len() - 1] > CLOSEST * narrowest {
             edges.push(point);
@@ -131,11 +123,6 @@ fn window_edges(
     }
     edges.push(window.to);
     edges
-}
-
-/// How far from 0 the arm's density still bends.
-fn bend_of(arm: &LogitBeta) -> f64 {
-    FAR + arm.count.max(1.0).ln()
 }
 
 /// The panels between consecutive edges, cut where they are too wide within `±bend`.

@@ -1,6 +1,6 @@
 //! The integrals themselves: densities at the nodes, CDFs by spectral integration of them, and sums of products.
 
-use super::density::LogitBeta;
+use super::density::Density;
 use super::gauss::{NODES, RULE, Samples};
 use super::panels::{Panel, Panels};
 
@@ -30,7 +30,7 @@ struct Tails {
 }
 
 /// Integrates over the window panel by panel, and adds what lies below it.
-pub(super) fn integrate(arms: &[LogitBeta], panels: &Panels) -> Integrals {
+pub(super) fn integrate<D: Density>(arms: &[D], panels: &Panels) -> Integrals {
     let cells = sample(arms, panels);
     let (mut left, mut expected_loss) = below_window(arms, panels);
     let mass = (0..arms.len())
@@ -59,13 +59,14 @@ pub(super) fn integrate(arms: &[LogitBeta], panels: &Panels) -> Integrals {
             products.at(&tails, node);
             let t = panel.middle() + panel.half_width() * RULE.nodes[node];
             let dt = panel.half_width() * RULE.weights[node];
-            let dx = dt * slope(t);
+            let dx = dt * D::slope(t);
             for i in 0..arms.len() {
                 p_best[i] += dt * row[i].density[node] * products.all_others_below(i);
                 expected_loss[i] += dx * tails[i].below[node] * products.some_other_above(i);
             }
         }
     }
+    add_above_window(arms, panels, &mut expected_loss);
     Integrals {
         p_best,
         expected_loss,
@@ -73,14 +74,8 @@ pub(super) fn integrate(arms: &[LogitBeta], panels: &Panels) -> Integrals {
     }
 }
 
-/// `dx/dt = x (1 - x)`, without overflow or cancellation on either side.
-fn slope(t: f64) -> f64 {
-    let small = (-t.abs()).exp();
-    small / ((1.0 + small) * (1.0 + small))
-}
-
 /// Per panel of the window and per arm.
-fn sample(arms: &[LogitBeta], panels: &Panels) -> Vec<Vec<Cell>> {
+fn sample<D: Density>(arms: &[D], panels: &Panels) -> Vec<Vec<Cell>> {
     let mut cells: Vec<Vec<Cell>> = panels
         .window
         .iter()
@@ -91,7 +86,11 @@ fn sample(arms: &[LogitBeta], panels: &Panels) -> Vec<Vec<Cell>> {
                 .collect()
         })
         .collect();
-    let mut right = vec![0.0; arms.len()];
+    let end = panels.window.last().map_or(0.0, |last| last.to);
+    let mut right: Vec<f64> = arms
+        .iter()
+        .map(|arm| arm.left_out_above(end).mass)
+        .collect();
     for row in cells.iter_mut().rev() {
         for (cell, right) in row.iter_mut().zip(&mut right) {
             cell.right = *right;
@@ -101,7 +100,7 @@ fn sample(arms: &[LogitBeta], panels: &Panels) -> Vec<Vec<Cell>> {
     cells
 }
 
-fn cell_of(arm: &LogitBeta, panel: Panel, end: f64) -> Cell {
+fn cell_of<D: Density>(arm: &D, panel: Panel, end: f64) -> Cell {
     let mut density = [0.0; NODES];
     if panel.from < end {
         let (middle, half) = (panel.middle(), panel.half_width());
@@ -116,19 +115,17 @@ fn cell_of(arm: &LogitBeta, panel: Panel, end: f64) -> Cell {
 
 /// The mass of each arm below the window, and the loss there: `∫_{x < x_L} F_i dx = E[(x_L - theta_i)^+]`, because
 /// below the window some other arm is better for certain.
-fn below_window(arms: &[LogitBeta], panels: &Panels) -> (Vec<f64>, Vec<f64>) {
+fn below_window<D: Density>(arms: &[D], panels: &Panels) -> (Vec<f64>, Vec<f64>) {
     let start = panels.window.first().map_or(0.0, |first| first.from);
-    let x_start = 1.0 / (1.0 + (-start).exp());
-    let one = |(arm, panels): (&LogitBeta, &Vec<Panel>)| {
-        let (mut mass, mut loss) = (0.0, 0.0);
+    let one = |(arm, panels): (&D, &Vec<Panel>)| {
+        let left_out = arm.mirrored().left_out_above(-start);
+        let (mut mass, mut loss) = (left_out.mass, left_out.distance);
         for panel in panels {
             for (node, weight) in RULE.nodes.iter().zip(&RULE.weights) {
                 let t = panel.middle() + panel.half_width() * node;
                 let density = panel.half_width() * weight * arm.at(t);
-                // x_L - x(t), written so that nothing cancels
-                let distance = x_start * -(t - start).exp_m1() / (1.0 + t.exp());
                 mass += density;
-                loss += density * distance;
+                loss += density * D::distance_below(start, t);
             }
         }
         (mass, loss)
@@ -136,8 +133,22 @@ fn below_window(arms: &[LogitBeta], panels: &Panels) -> (Vec<f64>, Vec<f64>) {
     arms.iter().zip(&panels.below).map(one).unzip()
 }
 
+/// What an arm loses where another one is above the window: `Σ_{j≠i} E[(theta_j - x_R)^+]`, because there every CDF
+/// is 1 but for [`super::density::LEFT_OUT`].
+fn add_above_window<D: Density>(arms: &[D], panels: &Panels, expected_loss: &mut [f64]) {
+    let end = panels.window.last().map_or(0.0, |last| last.to);
+    for (j, arm) in arms.iter().enumerate() {
+        let loss = arm.left_out_above(end).distance;
+        for (i, expected_loss) in expected_loss.iter_mut().enumerate() {
+            if i != j {
+                *expected_loss += loss;
+            }
+        }
+    }
+}
+
 /// Left of the mode the CDF is the sum from the left and the rest is 1 minus it; right of it the other way round.
-fn tails_of(arm: &LogitBeta, panel: Panel, cell: &Cell, left: f64, end: f64) -> Tails {
+fn tails_of<D: Density>(arm: &D, panel: Panel, cell: &Cell, left: f64, end: f64) -> Tails {
     if panel.from >= end {
         return Tails {
             below: [1.0; NODES],
@@ -151,7 +162,7 @@ fn tails_of(arm: &LogitBeta, panel: Panel, cell: &Cell, left: f64, end: f64) -> 
     };
     for (r, row) in RULE.up_to.iter().enumerate() {
         let inside = half * dot(row, &cell.density);
-        if middle + half * RULE.nodes[r] < arm.mode {
+        if middle + half * RULE.nodes[r] < arm.mode() {
             tails.below[r] = (left + inside).max(0.0);
             tails.above[r] = 1.0 - tails.below[r];
         } else {

@@ -1,6 +1,8 @@
 //! The quadrature and the quantiles against other people's arithmetic.
 
-use bandit::posterior::BetaPosterior;
+use std::iter::zip;
+
+use bandit::posterior::{BetaPosterior, NormalPosterior, Posterior, StudentTPosterior};
 use bandit::probability::{best_arm, p_greater};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,11 +15,32 @@ struct BestArmTruth {
 #[derive(Deserialize)]
 struct Config {
     name: String,
-    alpha: Vec<f64>,
-    beta: Vec<f64>,
+    leader: usize,
+    #[serde(flatten)]
+    arms: Arms,
     p_best: Vec<f64>,
     expected_loss: Vec<f64>,
+    expected_max: f64,
+    p_less_than_leader: Vec<Option<f64>>,
     p_less_than_arm0: Vec<Option<f64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Arms {
+    Beta {
+        alpha: Vec<f64>,
+        beta: Vec<f64>,
+    },
+    StudentT {
+        df: Vec<f64>,
+        loc: Vec<f64>,
+        scale: Vec<f64>,
+    },
+    Normal {
+        mean: Vec<f64>,
+        sd: Vec<f64>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -46,32 +69,64 @@ fn read<T: DeserializeOwned>(file: &str) -> T {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn posteriors(config: &Config) -> Vec<BetaPosterior> {
-    let pairs = config.alpha.iter().zip(&config.beta);
-    pairs
-        .map(|(&alpha, &beta)| BetaPosterior { alpha, beta })
-        .collect()
+impl Config {
+    fn posteriors(&self) -> Vec<Posterior> {
+        match &self.arms {
+            Arms::Beta { alpha, beta } => zip(alpha, beta)
+                .map(|(&alpha, &beta)| BetaPosterior { alpha, beta }.into())
+                .collect(),
+            Arms::Normal { mean, sd } => zip(mean, sd)
+                .map(|(&mean, &sd)| NormalPosterior { mean, sd }.into())
+                .collect(),
+            Arms::StudentT { df, loc, scale } => zip(df, zip(loc, scale))
+                .map(|(&df, (&location, &scale))| {
+                    let posterior = StudentTPosterior {
+                        df,
+                        location,
+                        scale,
+                    };
+                    posterior.into()
+                })
+                .collect(),
+        }
+    }
+}
+
+/// All of them: 49 sets of Betas, 12 of normals and Student-ts.
+fn configs() -> Vec<Config> {
+    let mut all = read::<BestArmTruth>("a_beta_pbest.json").configs;
+    assert!(all.len() >= 49);
+    all.extend(read::<BestArmTruth>("a_normal_t_pbest.json").configs);
+    assert!(all.len() >= 61);
+    all
+}
+
+#[track_caller]
+fn close(got: f64, want: f64, tolerance: f64, name: &str) {
+    assert!(
+        (got - want).abs() < tolerance,
+        "{name}: {got} is not {want}"
+    );
 }
 
 #[test]
 fn probabilities_and_losses_agree_with_160_bit_arithmetic() {
-    let truth: BestArmTruth = read("a_beta_pbest.json");
-    assert!(truth.configs.len() >= 49);
-    for config in &truth.configs {
-        let got = best_arm(&posteriors(config)).unwrap();
-        for (got, want) in got.p_best.iter().zip(&config.p_best) {
-            assert!(
-                (got - want).abs() < 1e-11,
-                "{}: {got} is not {want}",
-                config.name
-            );
+    for config in configs() {
+        let arms = config.posteriors();
+        let got = best_arm(&arms).unwrap();
+        for (got, want) in zip(&got.p_best, &config.p_best) {
+            close(*got, *want, 1e-11, &config.name);
         }
-        for (got, want) in got.expected_loss.iter().zip(&config.expected_loss) {
-            let off = (got - want).abs();
-            assert!(
-                off < 1e-15 || off < 1e-8 * want,
-                "{}: {got} is not {want}",
-                config.name
+        for ((got, want), arm) in zip(zip(&got.expected_loss, &config.expected_loss), &arms) {
+            // the truth is itself a difference of numbers of the size of the rewards
+            let least = 1e-15 * config.expected_max.abs().max(1.0);
+            close(*got, *want, least.max(1e-8 * want), &config.name);
+            let tolerance = 1e-11 * config.expected_max.abs().max(1.0);
+            close(
+                got + arm.mean(),
+                config.expected_max,
+                tolerance,
+                &config.name,
             );
         }
     }
@@ -79,17 +134,18 @@ fn probabilities_and_losses_agree_with_160_bit_arithmetic() {
 
 #[test]
 fn pairs_agree_with_160_bit_arithmetic() {
-    let truth: BestArmTruth = read("a_beta_pbest.json");
-    for config in &truth.configs {
-        let arms = posteriors(config);
-        for (arm, want) in arms.iter().zip(&config.p_less_than_arm0) {
-            let Some(want) = want else { continue };
-            let got = p_greater(arms[0], *arm).unwrap();
-            assert!(
-                (got - want).abs() < 1e-11,
-                "{}: {got} is not {want}",
-                config.name
-            );
+    for config in configs() {
+        let arms = config.posteriors();
+        let references = [
+            (config.leader, &config.p_less_than_leader),
+            (0, &config.p_less_than_arm0),
+        ];
+        for (reference, truth) in references {
+            for (arm, want) in zip(&arms, truth) {
+                let Some(want) = want else { continue };
+                let got = p_greater(arms[reference], *arm).unwrap();
+                close(got, *want, 1e-11, &config.name);
+            }
         }
     }
 }

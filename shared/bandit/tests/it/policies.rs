@@ -3,7 +3,7 @@
 use bandit::allocation::Allocation;
 use bandit::experiment::{ArmId, Millis, Share};
 use bandit::policy::{ArmView, PolicyError, Publication, allocate, should_publish};
-use bandit::posterior::{ArmStats, BetaPosterior, Moments};
+use bandit::posterior::{ArmStats, BetaPosterior, Moments, Posterior};
 use bandit::probability::best_arm;
 use bandit::spec::model::{BetaPrior, BurnIn, PolicyKind, PolicySpec};
 use proptest::prelude::*;
@@ -65,7 +65,7 @@ fn thompson_gives_each_arm_its_probability_of_being_best_above_the_floor() {
     let arms = arms(&[(44, 998), (84, 998), (70, 1000)]);
     let got = publish(&policy(PolicyKind::Thompson), &arms, Millis(0));
     let posteriors = [(45.0, 955.0), (85.0, 915.0), (71.0, 931.0)]
-        .map(|(alpha, beta)| BetaPosterior { alpha, beta });
+        .map(|(alpha, beta)| Posterior::Beta(BetaPosterior { alpha, beta }));
     let best = best_arm(&posteriors).unwrap();
     for (got, p_best) in shares(&got).iter().zip(best.p_best) {
         assert!((got - (0.01 + 0.97 * p_best)).abs() < 1e-12);

@@ -1,7 +1,7 @@
 //! Posteriors, probabilities and losses against closed forms and against themselves turned round.
 
-use bandit::posterior::{ArmStats, BetaPosterior};
-use bandit::probability::best_arm;
+use bandit::posterior::{ArmStats, BetaPosterior, Posterior};
+use bandit::probability::{BestArm, QuadratureError};
 use bandit::spec::model::BetaPrior;
 use proptest::prelude::*;
 
@@ -27,6 +27,11 @@ fn rivals() -> impl Strategy<Value = Vec<BetaPosterior>> {
             })
             .collect()
     })
+}
+
+fn best_arm(arms: &[BetaPosterior]) -> Result<BestArm, QuadratureError> {
+    let arms: Vec<Posterior> = arms.iter().map(|&arm| arm.into()).collect();
+    bandit::probability::best_arm(&arms)
 }
 
 #[track_caller]
