@@ -4,6 +4,7 @@
 
 pub mod allocation;
 pub mod assign;
+pub mod decision;
 pub mod experiment;
 pub mod inference;
 pub mod offpolicy;

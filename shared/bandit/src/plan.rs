@@ -7,7 +7,7 @@ mod arms;
 mod effects;
 mod fields;
 mod forecast;
-mod numbers;
+pub(crate) mod numbers;
 mod settled;
 mod state;
 

@@ -3,7 +3,7 @@
 use crate::spec::model::ExperimentSpec;
 
 /// A count with commas, such as `12,410`.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {

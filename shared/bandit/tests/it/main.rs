@@ -10,6 +10,7 @@ mod common;
 mod decisions;
 mod draws;
 mod offpolicy;
+mod ending;
 mod oracles;
 mod policies;
 mod posteriors;
