@@ -96,16 +96,25 @@ fn little_left(look: &Look, arm: &ArmEvidence, stands: bool) -> Check {
     let left = look.evidence.value_remaining;
     let most = look.rules.most_remaining.of(stands);
     let best = look.rules.p_best.of(stands);
+    let little = left.is_some_and(|left| left <= most);
+    let left_in_words = left.map_or_else(
+        || "it is not known how much better another arm may still be".to_owned(),
+        |left| {
+            format!(
+                "another arm may still be {} better (95%)",
+                words::percent(left)
+            )
+        },
+    );
     Check {
         arm: Some(arm.arm),
-        value: Some(left),
+        value: left,
         threshold: Some(most),
         ..check(
             "value_remaining",
-            pass_if(left <= most || arm.p_best >= best),
+            pass_if(little || arm.p_best >= best),
             format!(
-                "another arm may still be {} better (95%), at most {} or P(best) at least {}, and it is {}",
-                words::percent(left),
+                "{left_in_words}, at most {} or P(best) at least {}, and it is {}",
                 words::percent(most),
                 words::probability(best),
                 words::probability(arm.p_best)

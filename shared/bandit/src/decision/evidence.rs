@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::experiment::{ArmId, Millis};
 
-/// The whole experiment at one instant.
+/// The whole experiment at one instant. All numbers are finite, so that they can be stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Time since the start.
@@ -13,9 +13,10 @@ pub struct Evidence {
     pub matured_for: Millis,
     /// The open arms by ascending number; one of them is control.
     pub arms: Vec<ArmEvidence>,
-    /// The 95th percentile of what the best arm has over the leader, relative to the leader (STATS 6.3); at least 0.
-    pub value_remaining: f64,
-    /// Outcomes a day, all arms together, as of late.
+    /// The 95th percentile of what the best arm has over the leader, relative to the leader (STATS 6.3); at least 0,
+    /// `None` if it could not be told.
+    pub value_remaining: Option<f64>,
+    /// Outcomes a day, all arms together, on average since the first.
     pub resolved_per_day: f64,
     /// Whether the observed shares agree with the allocation.
     pub sample_ratio: SampleRatio,

@@ -26,7 +26,7 @@ fn evidence(arms: Vec<ArmEvidence>) -> Evidence {
         running_for: days(14.1),
         matured_for: days(14.0),
         arms,
-        value_remaining: 0.0,
+        value_remaining: Some(0.0),
         resolved_per_day: 2_000.0,
         sample_ratio: SampleRatio {
             p_value: Some(0.4),
