@@ -13,5 +13,5 @@ pub mod truth;
 pub use experiment::{LaneRun, Run, Scenario, Simulation, SimulationError};
 pub use generator::Generator;
 pub use problem::{Problem, ProblemArms};
-pub use summary::{LaneSummary, Mean, Summary};
+pub use summary::{Figures, LaneSummary, Mean, Summary};
 pub use truth::{InvalidTruth, Truth};

@@ -1,128 +1,164 @@
-//! Many runs in a few figures, each with its standard error.
+//! Many runs in a few figures, each with its standard error. Runs are added one by one, so a million of them takes
+//! no more room than one.
 
 use crate::experiment::LaneId;
 use crate::simulate::{LaneRun, Run, Simulation, Truth};
 
 /// A mean over runs and how far it may be from the mean over infinitely many.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Mean {
-    /// The mean.
-    pub mean: f64,
-    /// Its standard error `sd / sqrt(runs)`; `None` with fewer than two runs.
-    pub se: Option<f64>,
+    count: u64,
+    value: f64,
+    squares: f64,
 }
 
-/// What all runs together say. Rewards and regret are in rewards of `0..=1`; [`Truth::unit`] makes them the reward's own.
+/// What all runs so far say. Rewards and regret are in rewards of `0..=1`; [`Truth::unit`] makes them the reward's own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// How many runs.
     pub runs: u64,
-    /// Units that took part, all lanes together.
+    /// All lanes together.
+    pub total: Figures,
+    /// Lane by lane, in the order of [`Simulation::lanes`].
+    pub lanes: Vec<LaneSummary>,
+}
+
+/// Units, what they lost and what they earned.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Figures {
+    /// Units that took part.
     pub participants: Mean,
-    /// Pseudo-regret of all lanes together.
+    /// Their pseudo-regret: what always drawing the best arm would have earned more, on average.
     pub regret: Mean,
     /// What the same units would have lost under an even split.
     pub even_regret: Mean,
     /// What the units earn on average.
     pub reward: Mean,
-    /// Lane by lane, in the order of [`Simulation::lanes`].
-    pub lanes: Vec<LaneSummary>,
 }
 
-/// What all runs together say about one lane. Arms are in the order of the file.
+/// What all runs so far say about one lane. Arms are in the order of the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LaneSummary {
     /// Which lane.
     pub id: LaneId,
-    /// Its units.
-    pub participants: Mean,
-    /// Its pseudo-regret.
-    pub regret: Mean,
-    /// What its units would have lost under an even split.
-    pub even_regret: Mean,
-    /// What its units earn on average.
-    pub reward: Mean,
+    /// Its units, regret and reward.
+    pub figures: Figures,
     /// Policy versions published.
     pub versions: Mean,
     /// The probability of drawing one of the best arms at the end.
     pub best_share: Mean,
     /// Each arm's part of the lane's units, in `0..=1`.
     pub unit_share: Vec<Mean>,
-    /// Each arm's probability, point by point: the mean over the runs.
-    pub shares: Vec<Vec<f64>>,
+    /// Each arm's probability, point by point as [`Simulation::points`] says.
+    pub shares: Vec<Vec<Mean>>,
     /// The regret so far, point by point.
     pub regret_at: Vec<Mean>,
 }
 
 impl Mean {
-    /// Of these values, one a run, in the order of the runs (Welford's recurrence).
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
-        let (mut count, mut mean, mut squares) = (0_u64, 0.0, 0.0);
-        for value in values {
-            count += 1;
-            let before = value - mean;
-            mean += before / count as f64;
-            squares += before * (value - mean);
-        }
-        let n = count as f64;
+    /// Of known figures: a mean and the standard deviation of so many values.
+    pub fn known(count: u64, mean: f64, sd: f64) -> Self {
         Self {
-            mean,
-            se: (count > 1).then(|| (squares / (n - 1.0) / n).sqrt()),
+            count,
+            value: mean,
+            squares: sd * sd * count.saturating_sub(1) as f64,
         }
+    }
+
+    /// One value more (Welford's recurrence). The order matters to the last bits.
+    pub fn add(&mut self, value: f64) {
+        self.count += 1;
+        let before = value - self.value;
+        self.value += before / self.count as f64;
+        self.squares += before * (value - self.value);
+    }
+
+    /// How many values.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The mean; 0 without values.
+    pub fn mean(&self) -> f64 {
+        self.value
+    }
+
+    /// The standard error of the mean, `sd / sqrt(count)`; `None` with fewer than two values.
+    pub fn se(&self) -> Option<f64> {
+        let n = self.count as f64;
+        (self.count > 1).then(|| (self.squares / (n - 1.0) / n).sqrt())
+    }
+}
+
+impl FromIterator<f64> for Mean {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        let mut mean = Self::default();
+        values.into_iter().for_each(|value| mean.add(value));
+        mean
     }
 }
 
 impl Summary {
-    /// Of these runs, which are in the order of their numbers: then the figures do not depend on who ran them.
-    pub fn new(simulation: &Simulation<'_>, runs: &[Run]) -> Self {
-        let truth = simulation.truth();
-        let total = |figure: &dyn Fn(&LaneRun) -> f64| {
-            Mean::of(runs.iter().map(|run| run.lanes.iter().map(figure).sum()))
-        };
-        let lanes = simulation.lanes().iter().enumerate();
+    /// Of no run yet.
+    pub fn new(simulation: &Simulation<'_>) -> Self {
+        let arms = simulation.truth().arms();
+        let points = simulation.points().len();
+        let lanes = simulation.lanes().iter().map(|lane| LaneSummary {
+            id: lane.id,
+            figures: Figures::default(),
+            versions: Mean::default(),
+            best_share: Mean::default(),
+            unit_share: vec![Mean::default(); arms],
+            shares: vec![vec![Mean::default(); arms]; points],
+            regret_at: vec![Mean::default(); points],
+        });
         Self {
-            runs: runs.len() as u64,
-            participants: total(&|lane| lane.participants() as f64),
-            regret: total(&|lane| lane.final_regret(truth)),
-            even_regret: total(&|lane| even_regret(truth, lane.participants())),
-            reward: total(&|lane| lane.expected_reward(truth)),
-            lanes: lanes
-                .map(|(at, lane)| {
-                    let of_lane: Vec<&LaneRun> = runs.iter().map(|run| &run.lanes[at]).collect();
-                    LaneSummary::new(lane.id, truth, &of_lane)
-                })
-                .collect(),
+            runs: 0,
+            total: Figures::default(),
+            lanes: lanes.collect(),
+        }
+    }
+
+    /// One run of the simulation more. Runs come in the order of their numbers: then the figures do not depend, to
+    /// the last bit, on who ran them.
+    pub fn add(&mut self, truth: &Truth, run: &Run) {
+        self.runs += 1;
+        self.total.add(truth, &run.lanes);
+        for (lane, run) in self.lanes.iter_mut().zip(&run.lanes) {
+            lane.add(truth, run);
         }
     }
 }
 
+impl Figures {
+    fn add(&mut self, truth: &Truth, lanes: &[LaneRun]) {
+        let sum = |figure: &dyn Fn(&LaneRun) -> f64| lanes.iter().map(figure).sum();
+        let participants = lanes.iter().map(LaneRun::participants).sum();
+        self.participants.add(participants as f64);
+        self.regret.add(sum(&|lane| lane.final_regret(truth)));
+        self.even_regret.add(even_regret(truth, participants));
+        self.reward.add(sum(&|lane| lane.expected_reward(truth)));
+    }
+}
+
 impl LaneSummary {
-    fn new(id: LaneId, truth: &Truth, runs: &[&LaneRun]) -> Self {
-        let over = |figure: &dyn Fn(&LaneRun) -> f64| Mean::of(runs.iter().map(|run| figure(run)));
-        let points = runs.first().map_or(0, |run| run.shares.len());
-        let mean_share = |point: usize, arm: usize| over(&|run| run.shares[point][arm]).mean;
-        Self {
-            id,
-            participants: over(&|lane| lane.participants() as f64),
-            regret: over(&|lane| lane.final_regret(truth)),
-            even_regret: over(&|lane| even_regret(truth, lane.participants())),
-            reward: over(&|lane| lane.expected_reward(truth)),
-            versions: over(&|lane| f64::from(lane.versions)),
-            best_share: over(&|lane| best_share(truth, lane)),
-            unit_share: (0..truth.arms())
-                .map(|arm| over(&|lane| unit_share(lane, arm)))
-                .collect(),
-            shares: (0..points)
-                .map(|point| {
-                    (0..truth.arms())
-                        .map(|arm| mean_share(point, arm))
-                        .collect()
-                })
-                .collect(),
-            regret_at: (0..points)
-                .map(|point| over(&|lane| lane.regret[point]))
-                .collect(),
+    fn add(&mut self, truth: &Truth, run: &LaneRun) {
+        self.figures.add(truth, std::slice::from_ref(run));
+        self.versions.add(f64::from(run.versions));
+        self.best_share.add(best_share(truth, run));
+        for (arm, share) in self.unit_share.iter_mut().enumerate() {
+            share.add(unit_share(run, arm));
         }
+        for (means, shares) in self.shares.iter_mut().zip(&run.shares) {
+            add_each(means, shares);
+        }
+        add_each(&mut self.regret_at, &run.regret);
+    }
+}
+
+fn add_each(means: &mut [Mean], values: &[f64]) {
+    for (mean, value) in means.iter_mut().zip(values) {
+        mean.add(*value);
     }
 }
 

@@ -11,7 +11,10 @@ use crate::spec::model::{Direction, OutcomeSpec, RewardSpec};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Truth {
     arms: Vec<ArmTruth>,
-    unit: f64,
+    /// What a reward of 0 is in the reward's own units.
+    zero: f64,
+    /// What a reward of 1 is more; below 0 where less is better.
+    slope: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,29 +86,31 @@ impl Truth {
     /// The arms' `means`: rates of success in `0..=1` for a binary reward; for a scaled one, means of a unit's value
     /// in the reward's own units, with the standard deviation `sd` of a unit's value.
     pub fn new(reward: &RewardSpec, means: &[f64], sd: Option<f64>) -> Result<Self, InvalidTruth> {
-        let (arms, unit): (Result<Vec<ArmTruth>, InvalidTruth>, f64) = match reward.outcome {
+        let arms = means.iter().enumerate();
+        let (arms, min, max): (Result<Vec<ArmTruth>, InvalidTruth>, f64, f64) = match reward.outcome
+        {
             OutcomeSpec::Binary { .. } => {
                 if sd.is_some() {
                     return Err(InvalidTruth::Spread);
                 }
-                let arms = means.iter().enumerate();
-                (
-                    arms.map(|(arm, &rate)| ArmTruth::coin(arm, rate)).collect(),
-                    1.0,
-                )
+                let coin = |(arm, &rate)| ArmTruth::coin(arm, rate);
+                (arms.map(coin).collect(), 0.0, 1.0)
             }
             OutcomeSpec::Scaled { min, max, .. } => {
                 let sd = sd.ok_or(InvalidTruth::NoSpread)?;
-                let arms = means.iter().enumerate();
                 let value = |(arm, &mean)| ArmTruth::value(arm, mean, sd, min, max);
-                (arms.map(value).collect(), max - min)
+                (arms.map(value).collect(), min, max)
             }
         };
         let mut arms = arms?;
-        if reward.direction == Direction::Decrease {
-            arms.iter_mut().for_each(ArmTruth::flip);
-        }
-        Ok(Self { arms, unit })
+        let (zero, slope) = match reward.direction {
+            Direction::Increase => (min, max - min),
+            Direction::Decrease => {
+                arms.iter_mut().for_each(ArmTruth::flip);
+                (max, min - max)
+            }
+        };
+        Ok(Self { arms, zero, slope })
     }
 
     /// How many arms there are.
@@ -133,9 +138,15 @@ impl Truth {
         (0..self.arms()).all(|arm| self.is_best(arm))
     }
 
-    /// What a reward of 1 is in the reward's own units: 1 for binary rewards, `max - min` for scaled ones.
+    /// How much of the reward's own units a difference of 1 is: 1 for binary rewards, `max - min` for scaled ones.
     pub fn unit(&self) -> f64 {
-        self.unit
+        self.slope.abs()
+    }
+
+    /// What so many units with this sum of rewards are worth, in the reward's own units: successes, or the sum of
+    /// their values.
+    pub fn value(&self, units: f64, reward_sum: f64) -> f64 {
+        units * self.zero + reward_sum * self.slope
     }
 
     /// The reward of one unit of an arm, in millionths in `0..=1_000_000`.

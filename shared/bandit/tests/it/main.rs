@@ -14,5 +14,7 @@ mod offpolicy;
 mod oracles;
 mod policies;
 mod posteriors;
+mod regret;
+mod regret_reference;
 mod rewards;
 mod simulations;
