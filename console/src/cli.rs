@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 pub use args::{
     ApplyArgs, AuditArgs, CheckArgs, DemoArgs, ExplainArgs, FileArg, KeyArgs, LsArgs, PlanArgs,
-    Reading, ScreenArgs, ShowArgs, VerbArgs, WatchArgs,
+    Reading, ScreenArgs, ShowArgs, SimulateArgs, VerbArgs, WatchArgs,
 };
 
 /// The console of Pitboss: bandit experiments, watched and steered from a terminal
@@ -99,6 +99,11 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Who changed what and why, newest first
     Audit(AuditArgs),
+    /// Try an experiment on rates that you declare: regret, reward and where its traffic ends up
+    ///
+    /// Runs the very code that serves (draws, windows, burn-in, publications) on units that do not exist. The same
+    /// seed gives the same figures, whatever the number of threads. Needs no daemon.
+    Simulate(SimulateArgs),
     /// Whether every part of the daemon is well
     Health(Reading),
     /// Print a completion script for a shell
@@ -151,6 +156,7 @@ mod tests {
             "explain k u",
             "audit",
             "health",
+            "simulate f --rates a=0.1,b=0.2",
         ] {
             let with_json = format!("pitboss {line} --json");
             assert!(parse(&with_json).is_ok(), "{with_json}");

@@ -20,6 +20,7 @@ mod plan;
 mod results;
 #[cfg(test)]
 mod samples;
+pub mod simulate;
 mod verb;
 pub mod watch;
 
@@ -62,6 +63,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         }),
         Some(Command::Demo(args)) => crate::demo::run(&args),
         Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Simulate(args)) => simulate::run(&args),
         Some(Command::Completions { shell }) => completions::run(shell),
         Some(command) => one_thread()?.block_on(ask_daemon(&socket, command)),
     }
@@ -88,7 +90,10 @@ async fn ask_daemon(socket: &Path, command: Command) -> Result<Exit, Failure> {
         Command::Explain(args) => return explain::run(&daemon, &args).await,
         Command::Audit(args) => (audit::run(&daemon, &args).await?, args.reading.json),
         Command::Health(args) => return health::run(&daemon, args).await,
-        Command::Demo(_) | Command::Check(_) | Command::Completions { .. } => {
+        Command::Demo(_)
+        | Command::Check(_)
+        | Command::Simulate(_)
+        | Command::Completions { .. } => {
             unreachable!("done without a daemon in `dispatch`")
         }
     };

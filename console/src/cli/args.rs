@@ -199,6 +199,54 @@ pub struct AuditArgs {
     #[command(flatten)]
     pub reading: Reading,
 }
+
+/// `simulate`
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Which file
+    #[command(flatten)]
+    pub file: FileArg,
+    /// Which experiment of the file, where it has several
+    #[arg(long, value_name = "KEY")]
+    pub experiment: Option<String>,
+    /// The true rate of every arm, such as a=0.05,b=6%; for a scaled reward its mean, in the reward's own units
+    #[arg(long, value_name = "ARM=RATE", value_delimiter = ',', required = true)]
+    pub rates: Vec<crate::cmd::simulate::Rate>,
+    /// The standard deviation of a unit's value, for a scaled reward
+    #[arg(long, value_name = "NUMBER")]
+    pub sd: Option<f64>,
+    /// Eligible units a day
+    #[arg(long, value_name = "UNITS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub units_per_day: u64,
+    /// How long the experiment runs
+    #[arg(long, value_name = "DAYS", default_value_t = 28, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub days: u32,
+    /// How many times it is run; standard errors shrink with the square root
+    #[arg(long, value_name = "RUNS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub runs: u64,
+    /// The simulated units are the same for the same seed
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Another policy than the file's: a word such as ucb1, or a table such as '{ kind = "thompson", floor = 0.05 }'
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<String>,
+    /// How often the policy is asked, such as 1m; without it about a thousandth of the time, or as the file says if that is longer
+    #[arg(long, value_name = "DURATION")]
+    pub publish_every: Option<Millis>,
+    /// On so many threads; without it one a core
+    #[arg(long, value_name = "THREADS")]
+    pub threads: Option<std::num::NonZero<usize>>,
+    /// Draw the allocation over time
+    #[arg(long, conflicts_with = "json")]
+    pub chart: bool,
+    /// Draw with ASCII only; without it the locale decides
+    #[arg(id = "ascii_chart", long = "ascii", requires = "chart")]
+    pub ascii: bool,
+    /// Text or JSON
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
 /// `demo`
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {

@@ -57,4 +57,15 @@ impl Glyphs {
         shades: [' ', '.', ':', '=', '#'],
         steps: [' ', '.', '-', '=', '#'],
     };
+
+    /// The darkness of a band where an arm has this share, in `0..=1`: a quarter is one step, and what is there at
+    /// all is not blank.
+    pub fn shade(&self, share: f64) -> char {
+        if share > 0.0 {
+            let step = (share * 4.0).ceil() as usize;
+            self.shades[step.clamp(1, self.shades.len() - 1)]
+        } else {
+            self.shades[0]
+        }
+    }
 }

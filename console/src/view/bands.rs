@@ -45,7 +45,7 @@ pub(super) fn bands(
     for (at, arm) in row.arms.iter().enumerate().filter(|(_, arm)| !arm.retired) {
         let share = |point: &AllocationPoint| point.shares.get(at).copied();
         let band: String = columns(&detail.allocation, first.at, now, room)
-            .map(|point| shade(theme, point.and_then(share)))
+            .map(|point| theme.glyphs.shade(point.and_then(share).unwrap_or(0.0)))
             .collect();
         let (role, name) = named(row, arm, names, theme.glyphs.ellipsis);
         let (from, to) = (percent(share(first)), percent(share(last)));
@@ -85,16 +85,6 @@ fn columns(
         let after = points.partition_point(|point| point.at <= at);
         points.get(after.checked_sub(1)?)
     })
-}
-
-/// A quarter of all units is one step darker; what is there at all is not blank.
-fn shade(theme: &Theme, share: Option<f64>) -> char {
-    let shades = theme.glyphs.shades;
-    let Some(share) = share.filter(|share| *share > 0.0) else {
-        return shades[0];
-    };
-    let step = (share * 4.0).ceil() as usize;
-    shades[step.clamp(1, shades.len() - 1)]
 }
 
 fn axis(from: DateTime<Utc>, to: DateTime<Utc>, room: usize) -> String {

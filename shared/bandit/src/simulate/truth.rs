@@ -68,7 +68,7 @@ pub enum InvalidTruth {
     Spread,
     /// More spread than values between the limits can have.
     #[error(
-        "a standard deviation of {sd} is not possible around a mean of {mean} within the reward's limits; it is below {most:.6}"
+        "a standard deviation of {sd} is not possible around a mean of {mean} within the reward's limits; it is below {most:.3}"
     )]
     TooWide {
         /// Of which arm, by its place.
