@@ -47,9 +47,9 @@ async fn one(view: &mut PgConnection, subject: &Subject) -> Result<ExperimentRep
     let mut differences = Differences::default();
     let mut report = ExperimentReport::new(&subject.key);
     report.versions = publications::check(view, subject, &mut differences).await?;
-    let mut recomputed = Recomputed::new(subject.id);
     let mut draws = Draws::default();
     let check = UnitCheck::new(&subject.spec.reward);
+    let mut recomputed = Recomputed::new(subject.id, check.default_micro);
     let mut after = None;
     loop {
         let (page, next) = verification::page(view, subject.id, after, PAGE).await?;
@@ -79,13 +79,15 @@ async fn one(view: &mut PgConnection, subject: &Subject) -> Result<ExperimentRep
 /// The state that the ledgers give.
 struct Recomputed {
     experiment: ExperimentId,
+    default_micro: i32,
     state: BTreeMap<StateKey, ArmStats>,
 }
 
 impl Recomputed {
-    fn new(experiment: ExperimentId) -> Self {
+    fn new(experiment: ExperimentId, default_micro: i32) -> Self {
         Self {
             experiment,
+            default_micro,
             state: BTreeMap::new(),
         }
     }
@@ -96,6 +98,10 @@ impl Recomputed {
             let stats = self.state.entry(key).or_default();
             stats.assigned += 1;
             stats.exposed += u64::from(assigned.exposed_at.is_some());
+            if let (true, Some(newest)) = (assigned.open, ledger.entries.last()) {
+                let default = self.default_micro;
+                *stats += ArmStats::of_early_change(default, default, newest.reward_micro);
+            }
         }
         for entry in &ledger.entries {
             if entry.kind == Some(crate::store::rewards::EntryKind::Closed) {
@@ -130,9 +136,13 @@ fn describe(stats: &ArmStats) -> String {
         resolved,
         reward_sum_micro,
         reward_sq_sum_micro,
+        early,
+        early_sum_micro,
+        early_sq_sum_micro,
     } = stats;
     format!(
-        "assigned {assigned}, exposed {exposed}, resolved {resolved}, sum {reward_sum_micro}, squares {reward_sq_sum_micro}"
+        "assigned {assigned}, exposed {exposed}, resolved {resolved}, sum {reward_sum_micro}, squares {reward_sq_sum_micro}, \
+         early {early}, early sum {early_sum_micro}, early squares {early_sq_sum_micro}"
     )
 }
 

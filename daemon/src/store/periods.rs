@@ -127,6 +127,7 @@ fn stats(row: &PeriodRow, arm: i16) -> ArmStats {
         resolved: row.resolved[at] as u64,
         reward_sum_micro: row.reward_sum_micro[at],
         reward_sq_sum_micro: row.reward_sq_sum_micro[at],
+        ..ArmStats::default()
     }
 }
 

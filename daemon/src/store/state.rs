@@ -67,15 +67,20 @@ pub async fn add(
     let column = |pick: fn(&ArmStats) -> i64| gains.values().map(pick).collect::<Vec<i64>>();
     sqlx::query(
         "insert into experiment_bandit_state as s (experiment_id, lane, arm, version,
-             assigned, exposed, resolved, reward_sum_micro, reward_sq_sum_micro)
+             assigned, exposed, resolved, reward_sum_micro, reward_sq_sum_micro,
+             early, early_sum_micro, early_sq_sum_micro)
          select * from unnest($1::int4[], $2::int2[], $3::int2[], $4::int4[],
-             $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[])
+             $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::int8[],
+             $10::int8[], $11::int8[], $12::int8[])
          on conflict (experiment_id, lane, arm, version) do update set
              assigned = s.assigned + excluded.assigned,
              exposed = s.exposed + excluded.exposed,
              resolved = s.resolved + excluded.resolved,
              reward_sum_micro = s.reward_sum_micro + excluded.reward_sum_micro,
-             reward_sq_sum_micro = s.reward_sq_sum_micro + excluded.reward_sq_sum_micro",
+             reward_sq_sum_micro = s.reward_sq_sum_micro + excluded.reward_sq_sum_micro,
+             early = s.early + excluded.early,
+             early_sum_micro = s.early_sum_micro + excluded.early_sum_micro,
+             early_sq_sum_micro = s.early_sq_sum_micro + excluded.early_sq_sum_micro",
     )
     .bind(gains.keys().map(|k| k.experiment.0).collect::<Vec<i32>>())
     .bind(gains.keys().map(|k| k.lane.0 as i16).collect::<Vec<i16>>())
@@ -91,6 +96,9 @@ pub async fn add(
     .bind(column(|s| s.resolved as i64))
     .bind(column(|s| s.reward_sum_micro))
     .bind(column(|s| s.reward_sq_sum_micro))
+    .bind(column(|s| s.early))
+    .bind(column(|s| s.early_sum_micro))
+    .bind(column(|s| s.early_sq_sum_micro))
     .execute(tx)
     .await?;
     Ok(())
@@ -143,11 +151,36 @@ struct SumRow {
     experiment_id: i32,
     lane: i16,
     arm: i16,
+    #[sqlx(flatten)]
+    counts: Counts,
+}
+
+/// The counting columns of the state.
+#[derive(Debug, Clone, Copy, PartialEq, sqlx::FromRow)]
+pub(super) struct Counts {
     assigned: i64,
     exposed: i64,
     resolved: i64,
     reward_sum_micro: i64,
     reward_sq_sum_micro: i64,
+    early: i64,
+    early_sum_micro: i64,
+    early_sq_sum_micro: i64,
+}
+
+impl From<Counts> for ArmStats {
+    fn from(counts: Counts) -> Self {
+        Self {
+            assigned: counts.assigned as u64,
+            exposed: counts.exposed as u64,
+            resolved: counts.resolved as u64,
+            reward_sum_micro: counts.reward_sum_micro,
+            reward_sq_sum_micro: counts.reward_sq_sum_micro,
+            early: counts.early,
+            early_sum_micro: counts.early_sum_micro,
+            early_sq_sum_micro: counts.early_sq_sum_micro,
+        }
+    }
 }
 
 /// The statistics of one lane's arms, summed over versions.
@@ -162,7 +195,9 @@ pub async fn sums(
         "select experiment_id, lane, arm, sum(assigned)::int8 as assigned,
              sum(exposed)::int8 as exposed, sum(resolved)::int8 as resolved,
              sum(reward_sum_micro)::int8 as reward_sum_micro,
-             sum(reward_sq_sum_micro)::int8 as reward_sq_sum_micro
+             sum(reward_sq_sum_micro)::int8 as reward_sq_sum_micro,
+             sum(early)::int8 as early, sum(early_sum_micro)::int8 as early_sum_micro,
+             sum(early_sq_sum_micro)::int8 as early_sq_sum_micro
          from experiment_bandit_state where experiment_id = any ($1)
          group by experiment_id, lane, arm",
     )
@@ -172,16 +207,9 @@ pub async fn sums(
     let mut all: BTreeMap<(ExperimentId, LaneId), LaneStats> = BTreeMap::new();
     for row in rows {
         let lane = (ExperimentId(row.experiment_id), LaneId(row.lane as u16));
-        let stats = ArmStats {
-            assigned: row.assigned as u64,
-            exposed: row.exposed as u64,
-            resolved: row.resolved as u64,
-            reward_sum_micro: row.reward_sum_micro,
-            reward_sq_sum_micro: row.reward_sq_sum_micro,
-        };
         all.entry(lane)
             .or_default()
-            .insert(ArmId(row.arm as u16), stats);
+            .insert(ArmId(row.arm as u16), row.counts.into());
     }
     Ok(all)
 }

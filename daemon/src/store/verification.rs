@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::events::{LedgerEvent, Standing};
 use super::rewards::EntryKind;
-use super::state::StateKey;
+use super::state::{self, StateKey};
 use super::units::{Assigned, Drawn, drawn};
 use super::{StoreError, experiments};
 
@@ -189,7 +189,14 @@ async fn add_entries(
     Ok(())
 }
 
-type StateRow = (i16, i16, i32, i64, i64, i64, i64, i64);
+#[derive(sqlx::FromRow)]
+struct StateRow {
+    lane: i16,
+    arm: i16,
+    version: i32,
+    #[sqlx(flatten)]
+    counts: state::Counts,
+}
 
 /// The state of one experiment with the assignments that are not counted into it yet, and how many those are.
 pub async fn state(
@@ -197,24 +204,17 @@ pub async fn state(
     experiment: ExperimentId,
 ) -> Result<(BTreeMap<StateKey, ArmStats>, u64), StoreError> {
     let rows: Vec<StateRow> = sqlx::query_as(
-        "select lane, arm, version, assigned, exposed, resolved, reward_sum_micro, reward_sq_sum_micro
+        "select lane, arm, version, assigned, exposed, resolved, reward_sum_micro, reward_sq_sum_micro,
+             early, early_sum_micro, early_sq_sum_micro
          from experiment_bandit_state where experiment_id = $1",
     )
     .bind(experiment.0)
     .fetch_all(&mut *view)
     .await?;
     let mut state: BTreeMap<StateKey, ArmStats> = BTreeMap::new();
-    for (lane, arm, version, assigned, exposed, resolved, sum, sq_sum) in rows {
-        let stats = state
-            .entry(state_key(experiment, drawn(lane, arm, version)))
-            .or_default();
-        *stats += ArmStats {
-            assigned: assigned as u64,
-            exposed: exposed as u64,
-            resolved: resolved as u64,
-            reward_sum_micro: sum,
-            reward_sq_sum_micro: sq_sum,
-        };
+    for row in rows {
+        let key = state_key(experiment, drawn(row.lane, row.arm, row.version));
+        *state.entry(key).or_default() += row.counts.into();
     }
     let rows: Vec<(i16, i16, i32, i64, i64)> = sqlx::query_as(
         "select lane, arm, version, sum(assigned)::int8, sum(exposed)::int8

@@ -15,7 +15,8 @@ use crate::workers::fold::attribute;
 /// The checks of one experiment's units.
 pub(super) struct UnitCheck<'a> {
     spec: &'a RewardSpec,
-    default_micro: i32,
+    /// The outcome of a unit without events, in millionths.
+    pub(super) default_micro: i32,
 }
 
 impl<'a> UnitCheck<'a> {

@@ -88,6 +88,7 @@ fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
                     resolved: if learnt { 1_000 } else { 0 },
                     reward_sum_micro: if learnt { successes } else { 0 },
                     reward_sq_sum_micro: if learnt { successes } else { 0 },
+                    ..ArmStats::default()
                 };
                 (arm.clone(), Evidence::from(stats))
             })

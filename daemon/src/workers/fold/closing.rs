@@ -89,6 +89,11 @@ async fn close_with_events(
             experiment: unit.experiment,
             drawn: due.drawn,
         };
+        let default = settled.default_micro;
+        let so_far = newest
+            .get(unit)
+            .map_or(default, |newest| newest.reward_micro);
+        gains.early(arm, default, so_far, default);
         gains.resolved(arm, attribution.reward_micro, 1, now);
     }
     rewards::append(tx, &entries, now).await?;

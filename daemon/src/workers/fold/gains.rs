@@ -63,6 +63,12 @@ impl Gains {
         sums.sum_sq += reward * reward * units as f64;
     }
 
+    /// A unit in flight whose outcome so far went from `before` to `after`, in millionths; `default_micro` is that
+    /// of one without events.
+    pub(super) fn early(&mut self, arm: Arm, default_micro: i32, before: i32, after: i32) {
+        *self.stats(arm) += ArmStats::of_early_change(default_micro, before, after);
+    }
+
     /// An event of an assigned unit, whatever its standing.
     pub(super) fn event(&mut self, arm: Arm, event: &str, value: Option<f64>, at: DateTime<Utc>) {
         let value = value.unwrap_or(0.0);

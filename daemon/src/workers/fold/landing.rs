@@ -53,7 +53,8 @@ pub(super) async fn fold(
     if ledger::append_events(tx, &moved).await? != moved.len() as u64 {
         return Err(FoldError::Raced);
     }
-    rewards::append(tx, &verdict.entries, now).await?;
+    let entries: Vec<Entry> = verdict.changes.iter().map(|change| change.entry).collect();
+    rewards::append(tx, &entries, now).await?;
     ledger::restand(tx, &verdict.restood).await?;
     ledger::add_repeats(tx, &repeats).await?;
 
@@ -61,6 +62,18 @@ pub(super) async fn fold(
         if let Some(of) = assigned.get(unit) {
             gains.exposed(arm(*unit, of), *at);
         }
+    }
+    for Change {
+        entry,
+        default_micro,
+        before,
+    } in &verdict.changes
+    {
+        let arm = Arm {
+            experiment: entry.unit.experiment,
+            drawn: entry.drawn,
+        };
+        gains.early(arm, *default_micro, *before, entry.reward_micro);
     }
     for event in &fresh {
         if let Some(of) = assigned.get(&event.unit) {
@@ -152,9 +165,19 @@ struct Verdict {
     /// Of the fresh events, in their order.
     standings: Vec<Standing>,
     /// Outcomes that changed.
-    entries: Vec<Entry>,
+    changes: Vec<Change>,
     /// Older events that stand elsewhere now.
     restood: Vec<(ExperimentId, Uuid, Standing)>,
+}
+
+/// An outcome that changed.
+struct Change {
+    /// What the ledger says from here on.
+    entry: Entry,
+    /// What it is for a unit without events, in millionths.
+    default_micro: i32,
+    /// What it was, in millionths.
+    before: i32,
 }
 
 fn judge(
@@ -176,7 +199,7 @@ fn judge(
         // Exposed just now: its earlier events count from here on, even if it sent no new one.
         positions.entry(*unit).or_default();
     }
-    let mut entries = Vec::new();
+    let mut changes = Vec::new();
     let mut restood = Vec::new();
     for (unit, fresh_at) in positions {
         let (Some(of), Some(settled)) = (assigned.get(&unit), specs.get(unit.experiment)) else {
@@ -197,7 +220,7 @@ fn judge(
         for (at, standing) in fresh_at.iter().zip(&attribution.standings[older..]) {
             standings[*at] = *standing;
         }
-        entries.extend(changed_outcome(
+        changes.extend(changed_outcome(
             unit,
             of,
             newest.get(&unit).copied(),
@@ -207,7 +230,7 @@ fn judge(
     }
     Verdict {
         standings,
-        entries,
+        changes,
         restood,
     }
 }
@@ -230,14 +253,14 @@ fn in_ledger(landed: &Landed) -> LedgerEvent {
     }
 }
 
-/// The entry that a changed outcome needs.
+/// What a changed outcome needs written down.
 fn changed_outcome(
     unit: Unit,
     of: &Assigned,
     newest: Option<Newest>,
     default_micro: i32,
     reward_micro: i32,
-) -> Option<Entry> {
+) -> Option<Change> {
     let before = newest.map_or(default_micro, |entry| entry.reward_micro);
     let entry = newest.map_or(0, |entry| entry.entry + 1);
     if before == reward_micro || entry >= MOST_ENTRIES {
@@ -248,11 +271,15 @@ fn changed_outcome(
     } else {
         EntryKind::SoFar
     };
-    Some(Entry {
-        unit,
-        entry,
-        kind,
-        drawn: of.drawn,
-        reward_micro,
+    Some(Change {
+        entry: Entry {
+            unit,
+            entry,
+            kind,
+            drawn: of.drawn,
+            reward_micro,
+        },
+        default_micro,
+        before,
     })
 }

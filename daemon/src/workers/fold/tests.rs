@@ -104,7 +104,11 @@ async fn a_success_counts_once_and_only_when_its_window_closes() {
     let folded = fixture.fold(fixture.start + hours(2)).await;
     assert_eq!((folded.events, folded.repeats), (2, 1));
     assert_eq!(entries(&fixture, 1).await, [(0, 1_000_000)]);
-    assert_eq!(total(&fixture).await.resolved, 0);
+    let sum = total(&fixture).await;
+    assert_eq!(
+        (sum.resolved, sum.early, sum.early_sum_micro),
+        (0, 1, 1_000_000)
+    );
     assert_verified(&fixture).await;
 
     fixture.land(&[purchase(1, 10, at)]).await;
@@ -112,6 +116,11 @@ async fn a_success_counts_once_and_only_when_its_window_closes() {
     assert_eq!(entries(&fixture, 1).await, [(0, 1_000_000), (2, 1_000_000)]);
     let sum = total(&fixture).await;
     assert_eq!((sum.resolved, sum.reward_sum_micro), (1, 1_000_000));
+    assert_eq!(
+        (sum.early, sum.early_sum_micro),
+        (0, 0),
+        "in flight no more"
+    );
     assert_verified(&fixture).await;
 }
 
@@ -148,6 +157,11 @@ async fn a_refund_takes_a_success_back_with_an_entry_of_its_own() {
         .land(&[refund(1, 2, fixture.start + hours(3))])
         .await;
     fixture.fold(fixture.start + hours(4)).await;
+    let sum = total(&fixture).await;
+    assert_eq!(
+        (sum.early, sum.early_sum_micro, sum.early_sq_sum_micro),
+        (0, 0, 0)
+    );
     assert_verified(&fixture).await;
     fixture.fold(fixture.start + hours(26)).await;
     assert_eq!(entries(&fixture, 1).await, [(0, 1_000_000), (1, 0), (2, 0)]);
@@ -261,16 +275,27 @@ fn busy(start: DateTime<Utc>, shuffle: u64) -> Vec<Event> {
     events
 }
 
+async fn state_rows(fixture: &Fixture) -> Vec<String> {
+    sqlx::query_scalar(
+        "select t::text from (select * from experiment_bandit_state order by 1, 2, 3, 4) t",
+    )
+    .fetch_all(&fixture.store().pool)
+    .await
+    .unwrap()
+}
+
 #[tokio::test]
 async fn order_and_batch_do_not_matter() {
     let units: Vec<u32> = (0..120).collect();
-    let mut seen: Option<Vec<String>> = None;
+    let mut seen: Option<(Vec<String>, Vec<String>)> = None;
     for (shuffle, batch) in [(0, 10_000), (1, 7), (0xdead_beef, 31)] {
         let fixture = fixture().await;
         fixture.assign_all(&units, fixture.start, true).await;
         fixture.land(&busy(fixture.start, shuffle)).await;
         let now = fixture.start + hours(24);
         while fixture.fold_batch(now, batch).await.unwrap().more {}
+        assert_verified(&fixture).await;
+        let in_flight = state_rows(&fixture).await;
         while fixture
             .fold_batch(now + hours(1), batch)
             .await
@@ -278,10 +303,10 @@ async fn order_and_batch_do_not_matter() {
             .more
         {}
         assert_verified(&fixture).await;
-        let ledgers = fixture.ledgers().await;
+        let ledgers = (in_flight, fixture.ledgers().await);
         match &seen {
             None => seen = Some(ledgers),
-            Some(first) => assert_eq!(first, &ledgers, "shuffle {shuffle}, batch {batch}"),
+            Some(first) => assert!(*first == ledgers, "shuffle {shuffle}, batch {batch}"),
         }
     }
 }
@@ -453,4 +478,85 @@ async fn the_minutes_count_what_happened() {
         .await
         .unwrap();
     assert!(lanes.iter().all(|lane| *lane as u16 <= LaneId::MAIN.0));
+}
+
+const RATED: &str = r#"
+[[experiment]]
+key = "movies"
+arms = ["popular", "recent"]
+control = "popular"
+
+[experiment.reward]
+scaled = { event = "rating", min = 1, max = 5, aggregate = "last", default = 2 }
+negative = "refund"
+direction = "decrease"
+window = "24h"
+"#;
+
+/// A rating that is the default, one that is not, one that is taken back, and three units without any.
+fn rated(fixture: &Fixture) -> Vec<Event> {
+    let rating = |number: u32, value: f64| Event {
+        name: "rating",
+        value: Some(value),
+        ..purchase(number, u128::from(number), fixture.start + hours(1))
+    };
+    vec![
+        rating(1, 2.0),
+        rating(2, 5.0),
+        rating(3, 1.0),
+        refund(3, 33, fixture.start + hours(2)),
+    ]
+}
+
+#[tokio::test]
+async fn units_in_flight_are_those_whose_outcome_is_not_that_of_silence() {
+    let fixture = Fixture::start(RATED).await;
+    let units: Vec<u32> = (1..=6).collect();
+    fixture.assign_all(&units, fixture.start, true).await;
+    fixture.land(&rated(&fixture)[..3]).await;
+    fixture.fold(fixture.start + hours(1)).await;
+    let sum = total(&fixture).await;
+    // Less is better: 5 stars are worth 0, 1 star is worth 1, and no rating counts as 2 stars, 0.75.
+    assert_eq!(
+        (sum.early, sum.early_sum_micro, sum.early_sq_sum_micro),
+        (2, 1_000_000, 1_000_000)
+    );
+    assert_verified(&fixture).await;
+    fixture.land(&rated(&fixture)[3..]).await;
+    fixture.fold(fixture.start + hours(2)).await;
+    let sum = total(&fixture).await;
+    assert_eq!(
+        (sum.early, sum.early_sum_micro, sum.early_sq_sum_micro),
+        (1, 0, 0)
+    );
+    assert_verified(&fixture).await;
+}
+
+#[tokio::test]
+async fn a_database_from_before_units_in_flight_were_counted_verifies_after_its_upgrade() {
+    for text in [CHECKOUT, RATED] {
+        let fixture = Fixture::start(text).await;
+        let units: Vec<u32> = (0..120).collect();
+        fixture.assign_all(&units, fixture.start, true).await;
+        fixture.land(&busy(fixture.start, 3)).await;
+        fixture.land(&rated(&fixture)).await;
+        fixture.fold(fixture.start + hours(12)).await;
+        let kept = fixture.ledgers().await;
+        assert!(total(&fixture).await.early > 0);
+        fixture
+            .execute(
+                "alter table experiment_bandit_state
+                 drop column early, drop column early_sum_micro, drop column early_sq_sum_micro",
+            )
+            .await;
+        fixture
+            .execute("drop index experiment_rewards_so_far")
+            .await;
+        sqlx::raw_sql(include_str!("../../../../migrations/0010_in_flight.sql"))
+            .execute(&fixture.store().pool)
+            .await
+            .unwrap();
+        assert_eq!(fixture.ledgers().await, kept);
+        assert_verified(&fixture).await;
+    }
 }

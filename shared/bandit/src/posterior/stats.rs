@@ -20,6 +20,16 @@ pub struct ArmStats {
     pub reward_sum_micro: i64,
     /// Sum of the resolved units' squared rewards, each rounded to millionths.
     pub reward_sq_sum_micro: i64,
+    /// Units in flight whose events have spoken: their window is open, and their outcome so far is another than that
+    /// of a unit without events. Signed, as the next two, because a fold takes away what closes or is revoked.
+    #[serde(default)]
+    pub early: i64,
+    /// Sum of the early units' outcomes so far, in millionths.
+    #[serde(default)]
+    pub early_sum_micro: i64,
+    /// Sum of the early units' squared outcomes so far, each rounded to millionths.
+    #[serde(default)]
+    pub early_sq_sum_micro: i64,
 }
 
 impl ArmStats {
@@ -31,6 +41,20 @@ impl ArmStats {
             reward_sq_sum_micro: squared_micro(reward_micro),
             ..Self::default()
         }
+    }
+
+    /// A unit in flight whose outcome so far went from `before` to `after`, in millionths, where one without events
+    /// has `default_micro`. A unit that closes goes back to the default first: it is in flight no more.
+    pub fn of_early_change(default_micro: i32, before: i32, after: i32) -> Self {
+        let mut change = Self::default();
+        for (outcome, sign) in [(before, -1), (after, 1)] {
+            if outcome != default_micro {
+                change.early += sign;
+                change.early_sum_micro += sign * i64::from(outcome);
+                change.early_sq_sum_micro += sign * squared_micro(outcome);
+            }
+        }
+        change
     }
 
     /// Units exposed whose window is still open.
@@ -67,12 +91,18 @@ impl AddAssign for ArmStats {
             resolved,
             reward_sum_micro,
             reward_sq_sum_micro,
+            early,
+            early_sum_micro,
+            early_sq_sum_micro,
         } = other;
         self.assigned += assigned;
         self.exposed += exposed;
         self.resolved += resolved;
         self.reward_sum_micro += reward_sum_micro;
         self.reward_sq_sum_micro += reward_sq_sum_micro;
+        self.early += early;
+        self.early_sum_micro += early_sum_micro;
+        self.early_sq_sum_micro += early_sq_sum_micro;
     }
 }
 

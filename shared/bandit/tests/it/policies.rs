@@ -40,6 +40,7 @@ fn arms(counts: &[(u64, u64)]) -> Vec<ArmView> {
                 resolved: trials,
                 reward_sum_micro: successes as i64 * 1_000_000,
                 reward_sq_sum_micro: successes as i64 * 1_000_000,
+                ..ArmStats::default()
             };
             ArmView {
                 id: ArmId(id),
