@@ -21,10 +21,9 @@ pub(super) struct UnitCheck<'a> {
 
 impl<'a> UnitCheck<'a> {
     pub(super) fn new(spec: &'a RewardSpec) -> Self {
-        let nothing = reward::outcome(spec, DateTime::<Utc>::UNIX_EPOCH, &[]);
         Self {
             spec,
-            default_micro: nothing.reward_micro,
+            default_micro: reward::of_silence(spec),
         }
     }
 

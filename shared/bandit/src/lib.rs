@@ -4,9 +4,11 @@
 
 pub mod allocation;
 pub mod assign;
+pub mod credit;
 pub mod decision;
 pub mod experiment;
 pub mod inference;
+pub mod memory;
 pub mod offpolicy;
 pub mod plan;
 pub mod policy;

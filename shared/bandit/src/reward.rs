@@ -105,6 +105,11 @@ pub fn outcome(spec: &RewardSpec, exposed_at: DateTime<Utc>, events: &[UnitEvent
     }
 }
 
+/// The outcome of a unit without events, in millionths: what silence counts as when its window closes.
+pub fn of_silence(spec: &RewardSpec) -> i32 {
+    reward_micro(spec, &[])
+}
+
 /// When an event happened: the client's time if it is at most [`MOST_BEHIND`] before and [`MOST_AHEAD`] after
 /// `received`, else `received`.
 pub fn event_time(claimed: Option<DateTime<Utc>>, received: DateTime<Utc>) -> DateTime<Utc> {

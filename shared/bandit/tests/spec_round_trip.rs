@@ -4,8 +4,8 @@ use bandit::experiment::{ArmName, Millis, Share};
 use bandit::spec::model::{
     Aggregate, ArmSpec, AutoDecision, BetaPrior, BurnIn, Credit, DecisionPreset, DecisionSpec,
     DeclaredState, Direction, EventMeasure, ExperimentSpec, GuardrailAction, GuardrailCheck,
-    GuardrailSpec, OnNoData, OnOutage, OutcomeSpec, PolicyKind, PolicySpec, RampStep, RewardSpec,
-    ScheduleSpec, SuccessSpec,
+    GuardrailSpec, Memory, OnNoData, OnOutage, OutcomeSpec, PolicyKind, PolicySpec, RampStep,
+    RewardSpec, ScheduleSpec, SuccessSpec,
 };
 use bandit::spec::{self, to_toml};
 use bandit::targeting::{Matcher, Targeting};
@@ -84,22 +84,42 @@ fn policy(arms: usize) -> impl Strategy<Value = PolicySpec> {
         Just((3_600_000, 100, 100)),
         (0..1u64 << 40, 0..1u64 << 40, 0..9u64)
     ];
-    (kind, floor, of(most), prior, burn_in, millis(1 << 30)).prop_map(
-        |(kind, floor, most, (alpha, beta), (for_, exposures_per_arm, rewards_per_arm), every)| {
-            PolicySpec {
-                max_weight: most.filter(|most| *most > floor),
-                kind,
-                floor,
-                prior: BetaPrior { alpha, beta },
-                burn_in: BurnIn {
-                    for_: Millis(for_ % 1_000_000_000),
-                    exposures_per_arm,
-                    rewards_per_arm,
-                },
-                publish_every: every,
-            }
-        },
+    let memory = of((1..1u64 << 40, any::<bool>()).prop_map(|(length, window)| {
+        let length = Millis(length % 1_000_000_000 + 1);
+        if window {
+            Memory::Window(length)
+        } else {
+            Memory::HalfLife(length)
+        }
+    }));
+    let burn_in_and_memory = (burn_in, memory);
+    (
+        kind,
+        floor,
+        of(most),
+        prior,
+        burn_in_and_memory,
+        millis(1 << 30),
     )
+        .prop_map(
+            |(kind, floor, most, (alpha, beta), (burn_in, memory), every)| {
+                let (for_, exposures_per_arm, rewards_per_arm) = burn_in;
+                let learns = kind != PolicyKind::Fixed;
+                PolicySpec {
+                    max_weight: most.filter(|most| *most > floor),
+                    kind,
+                    floor,
+                    prior: BetaPrior { alpha, beta },
+                    burn_in: BurnIn {
+                        for_: Millis(for_ % 1_000_000_000),
+                        exposures_per_arm,
+                        rewards_per_arm,
+                    },
+                    publish_every: every,
+                    memory: memory.filter(|_| learns),
+                }
+            },
+        )
 }
 
 fn outcome() -> impl Strategy<Value = OutcomeSpec> {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use bandit::experiment::ExperimentId;
 use bandit::reward;
 use bandit::spec::model::RewardSpec;
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::store::{StoreError, fold as rows};
@@ -25,7 +24,7 @@ pub struct Settled {
 
 impl Settled {
     fn new(spec: RewardSpec) -> Self {
-        let default_micro = reward::outcome(&spec, DateTime::<Utc>::UNIX_EPOCH, &[]).reward_micro;
+        let default_micro = reward::of_silence(&spec);
         Self {
             spec,
             default_micro,

@@ -203,6 +203,7 @@ impl Learner {
             resolved: 1,
             reward_sum_micro: i64::from(micro),
             reward_sq_sum_micro: squared_micro(micro),
+            ..ArmStats::default()
         };
         self.unpublished += 1;
         if self.unpublished < self.publish_every {

@@ -79,6 +79,7 @@ pub fn policy(kind: PolicyKind) -> PolicySpec {
         prior: PRIOR,
         burn_in: BURN_IN,
         publish_every: PUBLISH_EVERY,
+        memory: None,
     }
 }
 

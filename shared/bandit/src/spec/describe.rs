@@ -5,7 +5,7 @@ use std::fmt;
 use crate::experiment::{Millis, Share};
 use crate::spec::model::{
     Aggregate, AutoDecision, Credit, DecisionPreset, DeclaredState, Direction, EventMeasure,
-    ExperimentSpec, GuardrailAction, GuardrailCheck, GuardrailSpec, OnNoData, OnOutage,
+    ExperimentSpec, GuardrailAction, GuardrailCheck, GuardrailSpec, Memory, OnNoData, OnOutage,
     OutcomeSpec, PolicyKind, RewardSpec, SuccessSpec,
 };
 use crate::spec::{decision, experiment, guardrail, reward};
@@ -24,6 +24,9 @@ pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
             "reward.credit \"{}\": does not run yet; units count when their window has closed",
             spec.reward.credit.word()
         ));
+    }
+    if spec.policy.memory.is_some() {
+        parts.push("policy.memory: does not run yet; allocation learns from everything".to_owned());
     }
     if spec.on_outage == OnOutage::Frozen {
         parts.push("on_outage \"frozen\": does not run yet; new units get control".to_owned());
@@ -109,6 +112,16 @@ impl RewardSpec {
                 .map(|success| success.event.as_str())
                 .collect(),
             OutcomeSpec::Scaled { event, .. } => vec![event],
+        }
+    }
+}
+
+impl Memory {
+    /// Such as `the last 14d` or `half as much every 7d`.
+    pub fn describe(self) -> String {
+        match self {
+            Self::Window(window) => format!("the last {window}"),
+            Self::HalfLife(half_life) => format!("half as much every {half_life}"),
         }
     }
 }

@@ -101,6 +101,19 @@ pub struct PolicySpec {
     pub burn_in: BurnIn,
     /// The least time between two policy versions.
     pub publish_every: Millis,
+    /// How much of the past the allocation learns from; `None` is all of it. Decisions and results stay on all of it.
+    #[serde(default)]
+    pub memory: Option<Memory>,
+}
+
+/// How an allocation forgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Memory {
+    /// It learns from units that were drawn within this long before the last that can have matured.
+    Window(Millis),
+    /// A unit that is older by this long counts half as much.
+    HalfLife(Millis),
 }
 
 /// The policies of the brief.

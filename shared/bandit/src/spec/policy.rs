@@ -1,8 +1,8 @@
 //! `policy`: a word, or a section with the policy's own keys.
 
-use crate::experiment::Share;
+use crate::experiment::{Millis, Share};
 use crate::spec::defaults;
-use crate::spec::model::{BetaPrior, BurnIn, PolicyKind, PolicySpec};
+use crate::spec::model::{BetaPrior, BurnIn, Memory, PolicyKind, PolicySpec};
 use crate::spec::reader::Reader;
 use crate::spec::slot::Slot;
 
@@ -14,6 +14,7 @@ pub(super) const KEYS: &[&str] = &[
     "prior",
     "burn_in",
     "publish_every",
+    "memory",
     "beta",
     "epsilon",
 ];
@@ -70,6 +71,9 @@ fn read_table(table: &Reader<'_>, word: Word) -> PolicySpec {
     if let Some(every) = table.slot("publish_every").and_then(|slot| slot.duration()) {
         policy.publish_every = every;
     }
+    policy.memory = table
+        .slot("memory")
+        .and_then(|slot| read_memory(&slot, word));
     policy
 }
 
@@ -148,4 +152,28 @@ fn read_burn_in(slot: &Slot<'_>) -> Option<BurnIn> {
         exposures_per_arm: exposures.unwrap_or(Some(defaults::BURN_IN.exposures_per_arm))?,
         rewards_per_arm: rewards.unwrap_or(Some(defaults::BURN_IN.rewards_per_arm))?,
     })
+}
+
+fn read_memory(slot: &Slot<'_>, word: Word) -> Option<Memory> {
+    const HOW: &str = "write memory = { window = \"14d\" } or memory = { half_life = \"7d\" }";
+    let table = slot.table(HOW)?;
+    table.only(&["window", "half_life"]);
+    if word == Word::Fixed {
+        slot.problem_named("has no effect: a fixed split learns nothing", "remove it");
+        return None;
+    }
+    let (memory, length) = match (table.slot("window"), table.slot("half_life")) {
+        (Some(window), None) => (Memory::Window as fn(Millis) -> Memory, window),
+        (None, Some(half_life)) => (Memory::HalfLife as fn(Millis) -> Memory, half_life),
+        _ => {
+            slot.problem("names not exactly one of `window` and `half_life`", HOW);
+            return None;
+        }
+    };
+    let read = length.duration()?;
+    if read.0 == 0 {
+        length.problem("is empty: nothing would ever be remembered", HOW);
+        return None;
+    }
+    Some(memory(read))
 }

@@ -7,9 +7,11 @@
 
 mod allocations;
 mod common;
+mod credit;
 mod decisions;
 mod draws;
 mod ending;
+mod memory;
 mod offpolicy;
 mod oracles;
 mod policies;

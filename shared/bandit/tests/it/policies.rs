@@ -25,6 +25,7 @@ fn policy(kind: PolicyKind) -> PolicySpec {
             rewards_per_arm: 0,
         },
         publish_every: Millis(1_000),
+        memory: None,
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::plan::fields::Fields;
 use crate::plan::fields::words::{NONE, list};
 use crate::spec::model::{
-    BetaPrior, BurnIn, DecisionSpec, GuardrailSpec, OutcomeSpec, PolicyKind, PolicySpec, RampStep,
-    RewardSpec, ScheduleSpec,
+    BetaPrior, BurnIn, DecisionSpec, GuardrailSpec, Memory, OutcomeSpec, PolicyKind, PolicySpec,
+    RampStep, RewardSpec, ScheduleSpec,
 };
 use crate::targeting::{Matcher, Targeting};
 
@@ -18,6 +18,7 @@ pub(super) fn policy(fields: &mut Fields, from: &PolicySpec, to: &PolicySpec) {
         prior,
         burn_in,
         publish_every,
+        memory,
     } = from;
     fields.compare("policy.kind", kind, &to.kind, kind_text);
     fields.text("policy.floor", floor, &to.floor);
@@ -46,6 +47,9 @@ pub(super) fn policy(fields: &mut Fields, from: &PolicySpec, to: &PolicySpec) {
         &to.burn_in.rewards_per_arm,
     );
     fields.text("policy.publish_every", publish_every, &to.publish_every);
+    fields.compare("policy.memory", memory, &to.memory, |memory| {
+        memory.map_or_else(|| "everything".to_owned(), Memory::describe)
+    });
 }
 
 fn kind_text(kind: &PolicyKind) -> String {

@@ -2,7 +2,7 @@
 
 use crate::spec::defaults;
 use crate::spec::model::{
-    BetaPrior, BurnIn, Credit, Direction, OutcomeSpec, PolicyKind, PolicySpec, RewardSpec,
+    BetaPrior, BurnIn, Credit, Direction, Memory, OutcomeSpec, PolicyKind, PolicySpec, RewardSpec,
     SuccessSpec,
 };
 use crate::spec::text;
@@ -27,6 +27,7 @@ pub(super) fn write_policy(out: &mut Out, policy: &PolicySpec) {
         prior,
         burn_in,
         publish_every,
+        memory,
     } = policy;
     out.section("[experiment.policy]");
     out.line("kind", text::quoted(kind.name()));
@@ -45,6 +46,14 @@ pub(super) fn write_policy(out: &mut Out, policy: &PolicySpec) {
         &defaults::PUBLISH_EVERY,
         |length| duration(*length),
     );
+    out.some("memory", memory.map(write_memory));
+}
+
+fn write_memory(memory: Memory) -> String {
+    match memory {
+        Memory::Window(window) => text::table([("window", Some(duration(window)))]),
+        Memory::HalfLife(half_life) => text::table([("half_life", Some(duration(half_life)))]),
+    }
 }
 
 fn write_prior(prior: &BetaPrior) -> String {
