@@ -207,7 +207,7 @@ fn divergence_near_zero(p: f64, q: f64, u: f64) -> f64 {
 }
 
 /// `ln Γ(z) - (z - 1/2) ln z + z - ln(2π)/2`: what Stirling's formula leaves over; absolute error below 1e-15.
-pub(super) fn stirling_rest(z: f64) -> f64 {
+pub(crate) fn stirling_rest(z: f64) -> f64 {
     let mut z = z;
     let mut rest = 0.0;
     while z < 10.0 {

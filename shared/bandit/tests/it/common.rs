@@ -6,6 +6,7 @@ use bandit::experiment::{Arm, ArmId, LaneId, RunState, Share, Version};
 use bandit::targeting::Targeting;
 use chrono::DateTime;
 use proptest::test_runner::{Config, RngSeed};
+use serde::de::DeserializeOwned;
 
 /// The same random cases in every run, so that a failure is a change and never a chance.
 pub(crate) fn same_cases() -> Config {
@@ -80,4 +81,15 @@ pub(crate) fn unit(number: usize) -> UnitKey {
 /// A value in `0..=1`.
 pub(crate) fn share(value: f64) -> Share {
     Share::new(value).unwrap()
+}
+
+/// The text of a file of `tests/data`.
+pub(crate) fn read_text(file: &str) -> String {
+    let path = format!("{}/../../tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// What a JSON file of `tests/data` holds.
+pub(crate) fn read_json<T: DeserializeOwned>(file: &str) -> T {
+    serde_json::from_str(&read_text(file)).unwrap()
 }
