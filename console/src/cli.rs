@@ -1,6 +1,7 @@
 //! The command line: what can be typed, its help, and nothing of what it does.
 
 mod args;
+mod offline;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ pub use args::{
     ApplyArgs, AuditArgs, CheckArgs, DemoArgs, ExplainArgs, FileArg, KeyArgs, LsArgs, PlanArgs,
     Reading, ScreenArgs, ShowArgs, SimulateArgs, VerbArgs, WatchArgs,
 };
+pub use offline::{EvaluateArgs, LogArgs, LogFormat, ReplayArgs, WhatIfArgs};
 
 /// The console of Pitboss: bandit experiments, watched and steered from a terminal
 #[derive(Debug, Parser)]
@@ -106,6 +108,17 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Whether every part of the daemon is well
     Health(Reading),
+    /// What a policy would have earned on a log, by weighting its rows
+    ///
+    /// Needs no daemon. The log has the arm that was drawn, the probability with which it was drawn, and what it
+    /// earned; the policy must not learn (see replay for one that does). Values that the log cannot tell are refused
+    /// with the reason (exit code 3).
+    Evaluate(EvaluateArgs),
+    /// What a policy that learns would have earned, by replaying the rows it would have produced
+    ///
+    /// Needs no daemon. Rows on which the policy draws the logged arm are kept and learned from; a log that is not uniform
+    /// is thinned to one first (Li, Chu, Langford and Wang 2011).
+    Replay(ReplayArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell

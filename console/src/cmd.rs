@@ -7,6 +7,8 @@ mod completions;
 mod confirm;
 mod daemon;
 mod detail;
+mod estimates;
+mod evaluate;
 mod experiments;
 mod explain;
 mod failure;
@@ -16,7 +18,9 @@ mod format;
 mod goldens;
 mod health;
 mod insights;
+mod log;
 mod plan;
+mod replay;
 mod results;
 #[cfg(test)]
 mod samples;
@@ -64,6 +68,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Demo(args)) => crate::demo::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Simulate(args)) => simulate::run(&args),
+        Some(Command::Evaluate(args)) => evaluate::run(&args),
+        Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Completions { shell }) => completions::run(shell),
         Some(command) => one_thread()?.block_on(ask_daemon(&socket, command)),
     }
@@ -93,6 +99,8 @@ async fn ask_daemon(socket: &Path, command: Command) -> Result<Exit, Failure> {
         Command::Demo(_)
         | Command::Check(_)
         | Command::Simulate(_)
+        | Command::Evaluate(_)
+        | Command::Replay(_)
         | Command::Completions { .. } => {
             unreachable!("done without a daemon in `dispatch`")
         }

@@ -6,6 +6,7 @@
 
 pub mod codec;
 pub mod control;
+pub mod evaluation;
 pub mod experiments;
 pub mod plans;
 pub mod refusal;

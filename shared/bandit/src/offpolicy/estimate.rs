@@ -1,6 +1,7 @@
 //! What an evaluation says: a value, its standard error, its intervals, and the weights behind it.
 
 use super::gate::{Gate, Level};
+use super::sums::TermMoments;
 use crate::posterior::BetaPosterior;
 
 /// Every interval holds with this probability.
@@ -67,6 +68,14 @@ impl Estimate {
             normal: Some((value - half, value + half)),
             interval,
         }
+    }
+
+    /// Of rewards as they came, each counted once.
+    pub(super) fn of_rewards(rewards: TermMoments, range: Option<RewardRange>) -> Self {
+        let interval = range
+            .filter(|_| rewards.n > 0.0)
+            .map(|range| range.exact_interval(rewards.n, rewards.sum));
+        Self::new(rewards.mean(), rewards.standard_error(), interval)
     }
 
     /// Of a model's prediction: its error is the model's, which the rows do not tell.

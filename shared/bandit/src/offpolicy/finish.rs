@@ -99,11 +99,7 @@ impl Whole<'_> {
 
     fn logged(&self) -> Estimate {
         let moments = self.moments(|arm| &arm.plain, |_| LOGGED);
-        let range = self.evaluator.settings.rewards;
-        let interval = range
-            .filter(|_| moments.n > 0.0)
-            .map(|range| range.exact_interval(moments.n, moments.sum));
-        Estimate::new(moments.mean(), moments.standard_error(), interval)
+        Estimate::of_rewards(moments, self.evaluator.settings.rewards)
     }
 
     /// `V = sum(w r) / sum(w)`, `se^2 = sum(w^2 (r - V)^2) / (sum w)^2` (STATS 9.3).

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::estimate::{Estimate, RewardRange};
 use super::row::{InvalidRow, Row};
+use super::sums::TermMoments;
 use super::target::Target;
 use crate::allocation::Allocation;
 use crate::experiment::{ArmId, Millis, Share};
@@ -29,7 +30,7 @@ pub struct Replay {
     least_propensity: f64,
     seed: u64,
     replayed: Replayed,
-    sum_of_squares: f64,
+    rewards: TermMoments,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -115,7 +116,7 @@ impl Replay {
                 allocation: None,
                 value: Estimate::of_model(0.0),
             },
-            sum_of_squares: 0.0,
+            rewards: TermMoments::default(),
         }
     }
 
@@ -152,7 +153,11 @@ impl Replay {
         }
         self.replayed.matched += 1;
         self.replayed.reward_sum += row.reward();
-        self.sum_of_squares += row.reward() * row.reward();
+        self.rewards += TermMoments {
+            n: 1.0,
+            sum: row.reward(),
+            squares: row.reward() * row.reward(),
+        };
         if let Player::Learning(learner) = &mut self.player
             && learner.learn(row)?
         {
@@ -163,12 +168,8 @@ impl Replay {
 
     /// What it came to. `rewards` is where they can lie; without it only the normal interval is given.
     pub fn finish(mut self, rewards: Option<RewardRange>) -> Replayed {
-        let (n, sum) = (self.replayed.matched as f64, self.replayed.reward_sum);
-        if n > 0.0 {
-            let mean = sum / n;
-            let variance = (self.sum_of_squares - sum * mean).max(0.0) / (n - 1.0).max(1.0);
-            let interval = rewards.map(|range| range.exact_interval(n, sum));
-            self.replayed.value = Estimate::new(mean, (variance / n).sqrt(), interval);
+        if self.replayed.matched > 0 {
+            self.replayed.value = Estimate::of_rewards(self.rewards, rewards);
         }
         if let Player::Learning(learner) = self.player {
             let last = learner.allocation.iter().map(|(_, p)| p);

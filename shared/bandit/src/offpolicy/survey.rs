@@ -1,8 +1,9 @@
 //! The first look at a log: how many rows each arm has in each cell, how rare it was, and what rewards there are.
 
-use super::estimate::RewardRange;
+use super::estimate::{Estimate, RewardRange};
 use super::evaluator::Segment;
 use super::row::Row;
+use super::sums::TermMoments;
 use super::target::Target;
 
 /// What one arm has in one cell.
@@ -26,6 +27,7 @@ pub struct Survey {
     greatest_reward: f64,
     least_propensity: f64,
     greatest_propensity: f64,
+    rewards: TermMoments,
 }
 
 impl Default for Survey {
@@ -37,6 +39,7 @@ impl Default for Survey {
             greatest_reward: f64::NEG_INFINITY,
             least_propensity: f64::INFINITY,
             greatest_propensity: 0.0,
+            rewards: TermMoments::default(),
         }
     }
 }
@@ -59,6 +62,16 @@ impl Survey {
         self.greatest_reward = self.greatest_reward.max(row.reward());
         self.least_propensity = self.least_propensity.min(row.propensity());
         self.greatest_propensity = self.greatest_propensity.max(row.propensity());
+        self.rewards += TermMoments {
+            n: 1.0,
+            sum: row.reward(),
+            squares: row.reward() * row.reward(),
+        };
+    }
+
+    /// The mean reward of the log; `rewards` is where they can lie.
+    pub fn logged(&self, rewards: Option<RewardRange>) -> Estimate {
+        Estimate::of_rewards(self.rewards, rewards)
     }
 
     /// How many rows there are.
