@@ -7,6 +7,7 @@ pub mod assign;
 pub mod credit;
 pub mod decision;
 pub mod experiment;
+pub mod guardrail;
 pub mod inference;
 pub mod memory;
 pub mod offpolicy;

@@ -7,12 +7,15 @@
 
 mod arms;
 pub(crate) mod density;
+mod exceed;
 mod gauss;
+mod lift;
 pub(crate) mod line;
 pub(crate) mod logit_beta;
 mod panels;
 mod quadrature;
 pub(crate) mod quantile;
+mod stretch;
 pub(crate) mod tail;
 
 use crate::experiment::ARMS;
@@ -20,6 +23,11 @@ use crate::posterior::Posterior;
 use arms::Arms;
 use density::Density;
 use panels::Panels;
+
+pub use lift::{
+    Equivalence, GREATEST_VALUE, leader, p_equivalent, p_lift_greater, p_value_remaining_greater,
+    value_remaining,
+};
 use quadrature::Integrals;
 
 /// How far the checked identities may be off: four orders of magnitude above the rounding that is seen, and four
@@ -54,6 +62,19 @@ pub enum QuadratureError {
     /// Rates and means of unbounded rewards.
     #[error("{0} and {1} cannot be compared: either all posteriors are Betas, or none")]
     Mixed(Posterior, Posterior),
+    /// A relative difference that nothing can have.
+    #[error(
+        "a lift of {0} cannot be asked for: it must be a number above -1, and for the value remaining at least 0"
+    )]
+    Lift(f64),
+    /// A region of practical equivalence without an inside.
+    #[error(
+        "{0} is no region of equivalence: it must be above 0, and below 1 where it is relative"
+    )]
+    Region(f64),
+    /// An arm that is not among those given.
+    #[error("there is no arm number {0} to compare with")]
+    NoSuchArm(usize),
     /// The checks failed twice, so whatever was computed is not returned.
     #[error(
         "the integrals over the posteriors are off by {0:e}, also with twice the panels; keep the allocation in force and report the counts"
@@ -91,6 +112,21 @@ pub fn best_arm(posteriors: &[Posterior]) -> Result<BestArm, QuadratureError> {
 /// The probability that the mean reward of `a` is greater than that of `b`.
 pub fn p_greater(a: impl Into<Posterior>, b: impl Into<Posterior>) -> Result<f64, QuadratureError> {
     best_arm(&[a.into(), b.into()]).map(|best| best.p_best[0])
+}
+
+/// For each arm the probability that its mean reward is less than the reference's; `None` for the reference itself.
+pub fn p_less_than_reference(
+    posteriors: &[Posterior],
+    reference: usize,
+) -> Result<Vec<Option<f64>>, QuadratureError> {
+    let Some(&yardstick) = posteriors.get(reference) else {
+        return Err(QuadratureError::NoSuchArm(reference));
+    };
+    let less = |(i, arm): (usize, &Posterior)| {
+        let other = i != reference;
+        other.then(|| p_greater(yardstick, *arm)).transpose()
+    };
+    posteriors.iter().enumerate().map(less).collect()
 }
 
 fn best_of<D: Density>(arms: &[D]) -> Result<BestArm, QuadratureError> {

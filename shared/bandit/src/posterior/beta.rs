@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ArmStats, MICRO, Moments};
-use crate::probability::density::Density as _;
+use crate::probability::density::{Curve as _, Density as _};
 use crate::probability::logit_beta::{LogitBeta, logistic};
 use crate::probability::{quantile, tail};
 use crate::spec::model::BetaPrior;
@@ -80,5 +80,13 @@ impl BetaPosterior {
             Some(_) if x >= 1.0 => f64::NEG_INFINITY,
             Some(density) => tail::ln_above(&density, x.ln() - (-x).ln_1p()),
         }
+    }
+
+    /// The logarithm of `P(theta > x)` over the density of `logit(theta)` at `x`, for `x` in `0..1`: a difference of
+    /// two logarithms that may both be far below zero, without computing them.
+    pub(crate) fn ln_mills(&self, x: f64) -> f64 {
+        LogitBeta::new(self.alpha, self.beta).map_or(f64::NAN, |density| {
+            tail::ln_mills(&density, x.ln() - (-x).ln_1p())
+        })
     }
 }

@@ -9,8 +9,8 @@ pub(super) const LEVELS: [f64; 5] = [1.125, 4.5, 10.125, 21.125, 42.0];
 /// What is left out at either end of a density without bounds.
 pub(super) const LEFT_OUT: f64 = 1e-17;
 
-/// A unimodal density on the axis of its family, on which all densities of one integral lie.
-pub(crate) trait Density: Copy {
+/// A density on an axis, and how finely it has to be looked at.
+pub(crate) trait Curve: Copy {
     /// The logarithm of the density at `t`.
     fn ln_at(&self, t: f64) -> f64;
 
@@ -19,22 +19,25 @@ pub(crate) trait Density: Copy {
         self.ln_at(t).exp()
     }
 
-    /// Where the density is greatest.
-    fn mode(&self) -> f64;
-
     /// How finely the density has to be looked at near `t`.
     fn scale_near(&self, t: f64) -> f64;
 
-    /// Panel ends, ascending, fine enough for the density alone; they leave out [`LEFT_OUT`] on either side.
+    /// Panel ends, ascending, fine enough for the density alone; they leave out [`LEFT_OUT`] at either end.
     fn breakpoints(&self) -> Vec<f64>;
-
-    /// Panel ends from `t`, which is not left of the mode, upwards, that leave out a part [`LEFT_OUT`] of the mass
-    /// above `t`.
-    fn edges_above(&self, t: f64) -> Vec<f64>;
 
     /// Within this distance of 0 no panel may be wider than [`super::panels::WIDEST`]; 0 where the breakpoints say
     /// it all.
     fn bend(&self) -> f64;
+}
+
+/// The unimodal density of a whole posterior on the axis of its family, on which all densities of one integral lie.
+pub(crate) trait Density: Curve {
+    /// Where the density is greatest.
+    fn mode(&self) -> f64;
+
+    /// Panel ends from `t`, which is not left of the mode, upwards, that leave out a part [`LEFT_OUT`] of the mass
+    /// above `t`.
+    fn edges_above(&self, t: f64) -> Vec<f64>;
 
     /// The density of `-t`.
     fn mirrored(&self) -> Self;

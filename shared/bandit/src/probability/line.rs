@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use super::density::{Density, LEFT_OUT, LEVELS, LeftOut};
+use super::density::{Curve, Density, LEFT_OUT, LEVELS, LeftOut};
 use super::logit_beta::stirling_rest;
 use super::panels::Panel;
 
@@ -110,13 +110,9 @@ impl Line {
     }
 }
 
-impl Density for Line {
+impl Curve for Line {
     fn ln_at(&self, t: f64) -> f64 {
         self.ln_standard((t - self.center) / self.scale) - self.scale.ln()
-    }
-
-    fn mode(&self) -> f64 {
-        self.center
     }
 
     fn scale_near(&self, t: f64) -> f64 {
@@ -134,14 +130,20 @@ impl Density for Line {
             .collect()
     }
 
+    fn bend(&self) -> f64 {
+        0.0
+    }
+}
+
+impl Density for Line {
+    fn mode(&self) -> f64 {
+        self.center
+    }
+
     fn edges_above(&self, t: f64) -> Vec<f64> {
         let z = (t - self.center) / self.scale;
         let edges = self.standard_edges(z);
         edges.iter().map(|z| self.center + self.scale * z).collect()
-    }
-
-    fn bend(&self) -> f64 {
-        0.0
     }
 
     fn mirrored(&self) -> Self {

@@ -1,6 +1,6 @@
 //! The Beta density on the logit scale, in the saddle-point form that never subtracts large numbers (STATS 2.3).
 
-use super::density::{Density, LEVELS, LeftOut};
+use super::density::{Curve, Density, LEVELS, LeftOut};
 use super::panels::{FAR, Panel};
 
 /// Greatest parameter that is taken. From 1e12 the rounding of a peak's position begins to fail the checks of the
@@ -94,13 +94,9 @@ impl LogitBeta {
     }
 }
 
-impl Density for LogitBeta {
+impl Curve for LogitBeta {
     fn ln_at(&self, t: f64) -> f64 {
         self.ln_peak - self.drop(t - self.mode)
-    }
-
-    fn mode(&self) -> f64 {
-        self.mode
     }
 
     fn scale_near(&self, _: f64) -> f64 {
@@ -115,17 +111,23 @@ impl Density for LogitBeta {
         left.chain([self.mode]).chain(right).collect()
     }
 
+    /// The density bends out to where `beta e^t` is 1e-17.
+    fn bend(&self) -> f64 {
+        FAR + self.count.max(1.0).ln()
+    }
+}
+
+impl Density for LogitBeta {
+    fn mode(&self) -> f64 {
+        self.mode
+    }
+
     fn edges_above(&self, t: f64) -> Vec<f64> {
         let from = t - self.mode;
         let right = LEVELS
             .iter()
             .map(|&it| self.falls_by(it, from, Side::Right));
         [t].into_iter().chain(right).collect()
-    }
-
-    /// The density bends out to where `beta e^t` is 1e-17.
-    fn bend(&self) -> f64 {
-        FAR + self.count.max(1.0).ln()
     }
 
     fn mirrored(&self) -> Self {

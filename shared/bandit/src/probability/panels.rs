@@ -1,6 +1,6 @@
 //! Where to integrate: panels that are fine where an arm's density is narrow, and nowhere else.
 
-use super::density::Density;
+use super::density::{Curve, Density};
 
 /// Breakpoints closer than this part of the narrowest scale around add panels and no accuracy.
 const CLOSEST: f64 = 0.35;
@@ -49,31 +49,29 @@ impl Panels {
         let points: Vec<Vec<f64>> = arms.iter().map(D::breakpoints).collect();
         let reaches: Vec<Panel> = points.iter().map(|points| reach_of(points)).collect();
         let (window, ends) = D::window(&reaches);
-        let bend = arms.iter().map(D::bend).fold(0.0, f64::max);
-        let edges = window_edges(arms, &points, &reaches, window);
+        let bend = bend_of(arms);
         let below = points
             .iter()
             .map(|points| between(&edges_below(points, window.from), bend));
         Self {
-            window: between(&edges, bend),
             below: below.collect(),
+            window: panels_in(window, arms, &points, &reaches),
             ends,
         }
     }
 
     /// The same stretches with twice the panels.
     pub(super) fn halved(&self) -> Self {
-        let halves = |panels: &Vec<Panel>| panels.iter().flat_map(halves_of).collect();
         Self {
-            window: halves(&self.window),
-            below: self.below.iter().map(halves).collect(),
+            window: halved(&self.window),
+            below: self.below.iter().map(|panels| halved(panels)).collect(),
             ends: self.ends.clone(),
         }
     }
 }
 
 /// The panels of one arm alone, from end to end.
-pub(super) fn own_panels<D: Density>(arm: &D) -> Vec<Panel> {
+pub(super) fn own_panels<C: Curve>(arm: &C) -> Vec<Panel> {
     between(&arm.breakpoints(), arm.bend())
 }
 
@@ -95,11 +93,30 @@ fn edges_below(points: &[f64], start: f64) -> Vec<f64> {
     edges
 }
 
-/// All arms' breakpoints inside the window, its ends, and none too close to the one before.
-fn window_edges<D: Density>(
-    arms: &[D],
+/// The panels of a window, fine enough for all arms with these breakpoints and reaches.
+pub(super) fn panels_in<C: Curve>(
+    window: Panel,
+    arms: &[C],
     points: &[Vec<f64>],
-    reach: &[Panel],
+    reaches: &[Panel],
+) -> Vec<Panel> {
+    between(&window_edges(arms, points, reaches, window), bend_of(arms))
+}
+
+/// The panels cut in two.
+pub(super) fn halved(panels: &[Panel]) -> Vec<Panel> {
+    panels.iter().flat_map(halves_of).collect()
+}
+
+fn bend_of<C: Curve>(arms: &[C]) -> f64 {
+    arms.iter().map(C::bend).fold(0.0, f64::max)
+}
+
+/// All arms' breakpoints inside the window, its ends, and none too close to the one before.
+fn window_edges<C: Curve>(
+    arms: &[C],
+    points: &[Vec<f64>],
+    reaches: &[Panel],
     window: Panel,
 ) -> Vec<f64> {
     let mut inside: Vec<f64> = points
@@ -113,7 +130,7 @@ fn window_edges<D: Density>(
     for point in inside {
         let narrowest = arms
             .iter()
-            .zip(reach)
+            .zip(reaches)
             .filter(|(_, reach)| (reach.from..=reach.to).contains(&point))
             .map(|(arm, _)| arm.scale_near(point))
             .fold(f64::INFINITY, f64::min);

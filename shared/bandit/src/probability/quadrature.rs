@@ -1,6 +1,6 @@
 //! The integrals themselves: densities at the nodes, CDFs by spectral integration of them, and sums of products.
 
-use super::density::Density;
+use super::density::{Curve, Density};
 use super::gauss::{NODES, RULE, Samples};
 use super::panels::{Panel, Panels};
 
@@ -100,7 +100,7 @@ fn sample<D: Density>(arms: &[D], panels: &Panels) -> Vec<Vec<Cell>> {
     cells
 }
 
-fn cell_of<D: Density>(arm: &D, panel: Panel, end: f64) -> Cell {
+fn cell_of<C: Curve>(arm: &C, panel: Panel, end: f64) -> Cell {
     let mut density = [0.0; NODES];
     if panel.from < end {
         let (middle, half) = (panel.middle(), panel.half_width());

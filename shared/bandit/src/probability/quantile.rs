@@ -1,6 +1,6 @@
 //! Quantiles of one arm, with the panels that the integrals use.
 
-use super::density::Density;
+use super::density::Curve;
 use super::gauss::RULE;
 use super::panels::{Panel, own_panels};
 
@@ -10,7 +10,7 @@ const MOST_STEPS: usize = 60;
 
 /// The `t` below which `arm` has this `mass`, in `0..1`. Masses above one half lose relative accuracy in the upper
 /// tail: mirror the arm and ask for the rest.
-pub(crate) fn lower_tail_point<D: Density>(arm: &D, mass: f64) -> f64 {
+pub(crate) fn lower_tail_point<C: Curve>(arm: &C, mass: f64) -> f64 {
     let mut before = 0.0;
     let panels = own_panels(arm);
     for panel in &panels {
@@ -25,7 +25,7 @@ pub(crate) fn lower_tail_point<D: Density>(arm: &D, mass: f64) -> f64 {
 
 /// The point of the panel up to which it holds `mass`: Newton's method, or bisection where that would leave the
 /// bracket.
-fn point_in<D: Density>(arm: &D, panel: Panel, mass: f64) -> f64 {
+fn point_in<C: Curve>(arm: &C, panel: Panel, mass: f64) -> f64 {
     let Panel { mut from, mut to } = panel;
     let mut t = panel.middle();
     for _ in 0..MOST_STEPS {
@@ -55,7 +55,7 @@ fn point_in<D: Density>(arm: &D, panel: Panel, mass: f64) -> f64 {
     t
 }
 
-fn mass_of<D: Density>(arm: &D, panel: Panel) -> f64 {
+fn mass_of<C: Curve>(arm: &C, panel: Panel) -> f64 {
     let (middle, half) = (panel.middle(), panel.half_width());
     let sum: f64 = RULE
         .nodes

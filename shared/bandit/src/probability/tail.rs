@@ -1,6 +1,6 @@
 //! The mass of one arm above a point, with its relative accuracy however small it is.
 
-use super::density::Density;
+use super::density::{Curve, Density};
 use super::gauss::RULE;
 use super::panels::{Panel, panels_above};
 
@@ -17,26 +17,32 @@ pub(crate) fn ln_above<D: Density>(arm: &D, t: f64) -> f64 {
 }
 
 /// The density at `t`; 0 at the ends of the axis.
-pub(crate) fn density_at<D: Density>(arm: &D, t: f64) -> f64 {
+pub(crate) fn density_at<C: Curve>(arm: &C, t: f64) -> f64 {
     if t.is_finite() { arm.at(t) } else { 0.0 }
 }
 
-/// The same for a `t` that is not left of the mode.
+/// `ln (P(t' > t) / f(t))`, the logarithm of the Mills ratio. Both may be far below what a float can hold.
+pub(crate) fn ln_mills<D: Density>(arm: &D, t: f64) -> f64 {
+    if t < arm.mode() {
+        return ln_above(arm, t) - arm.ln_at(t);
+    }
+    let unit = arm.ln_at(t);
+    let panels = panels_above(arm, t);
+    let parts = panels.iter().map(|panel| part_of(arm, *panel, unit));
+    parts.sum::<f64>().ln()
+}
+
+/// [`ln_above`] for a `t` that is not left of the mode.
 fn ln_beyond<D: Density>(arm: &D, t: f64) -> f64 {
-    if t == f64::INFINITY {
+    // at the end of the axis, or so far out that the logarithm of the density overflows
+    if !t.is_finite() || !arm.ln_at(t).is_finite() {
         return f64::NEG_INFINITY;
     }
-    let here = arm.ln_at(t);
-    if here == f64::NEG_INFINITY {
-        return here;
-    }
-    let panels = panels_above(arm, t);
-    let parts: f64 = panels.iter().map(|panel| part_of(arm, *panel, here)).sum();
-    here + parts.ln()
+    arm.ln_at(t) + ln_mills(arm, t)
 }
 
 /// The panel's mass, divided by a density whose logarithm is `unit`.
-fn part_of<D: Density>(arm: &D, panel: Panel, unit: f64) -> f64 {
+fn part_of<C: Curve>(arm: &C, panel: Panel, unit: f64) -> f64 {
     let (middle, half) = (panel.middle(), panel.half_width());
     let sum: f64 = RULE
         .nodes

@@ -7,10 +7,13 @@
 
 mod allocations;
 mod common;
+mod comparisons;
 mod credit;
+mod decision_numbers;
 mod decisions;
 mod draws;
 mod ending;
+mod guardrails;
 mod inference_coverage;
 mod inference_oracles;
 mod inference_properties;
