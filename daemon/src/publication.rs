@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use bandit::allocation::Allocation;
 use bandit::assign::{InvalidServing, Serving, ServingLane};
-use bandit::experiment::{Arm, ArmId, LaneId, Millis, RunState};
+use bandit::experiment::{Arm, ArmId, Millis, RunState};
+use bandit::lanes::{Lane, LaneNumbers};
 use bandit::policy::{self, ArmView, Evidence, PolicyError, Publication};
 use bandit::posterior::ArmStats;
 use bandit::spec::model::ExperimentSpec;
@@ -31,12 +32,12 @@ pub fn evidence_from(stats: &LaneStats) -> LaneEvidence {
 pub fn next_publication(
     spec: &ExperimentSpec,
     arms: &[Arm],
-    lane: LaneId,
+    lane: &Lane,
     evidence: &LaneEvidence,
     running_for: Millis,
 ) -> Result<Publication, PolicyError> {
     let views = open_arms(spec, arms, evidence);
-    if lane == LaneId::HOLDBACK {
+    if !lane.learns {
         let open: Vec<ArmId> = views.iter().map(|view| view.id).collect();
         return Ok(Publication {
             allocation: Allocation::even(&open)?,
@@ -44,7 +45,7 @@ pub fn next_publication(
             active: true,
         });
     }
-    policy::allocate(&spec.policy, &views, running_for, |id| name_of(arms, id))
+    policy::allocate(&lane.policy, &views, running_for, |id| name_of(arms, id))
 }
 
 /// The open arms as a policy sees them, by ascending number.
@@ -98,6 +99,7 @@ pub fn recorded(evidence: &Evidence) -> Evidence {
 pub fn serving_at(
     spec: &ExperimentSpec,
     arms: &[Arm],
+    numbers: &LaneNumbers,
     version: &PolicyVersion,
 ) -> Result<Serving, InvalidServing> {
     let arms: Vec<Arm> = arms
@@ -107,11 +109,12 @@ pub fn serving_at(
             ..arm.clone()
         })
         .collect();
-    let lanes = spec
-        .lanes()
+    let lanes = numbers
+        .lanes_of(spec)
         .into_iter()
         .map(|lane| ServingLane {
             id: lane.id,
+            name: lane.name,
             share: lane.share,
             version: version.version,
             allocation: version.allocation.clone(),

@@ -10,6 +10,7 @@ pub mod fold;
 pub mod holds;
 pub mod installation;
 pub mod landing;
+pub mod lanes;
 pub mod leases;
 pub mod migrations;
 pub mod mutations;

@@ -55,7 +55,7 @@ fn experiments(read: &SpecFile) -> Vec<CheckedExperiment> {
     let summary = |spec: &spec::model::ExperimentSpec| CheckedExperiment {
         key: spec.key.to_string(),
         arms: spec.arms.len(),
-        policy: spec.policy.kind.name().to_owned(),
+        policy: spec.describe_policies(),
         reward: spec.reward.describe(),
         not_active: spec::not_active(spec),
     };

@@ -1,7 +1,7 @@
 //! The example's hours become seconds, so that an operator sees learning while the coffee is warm.
 
 use bandit::experiment::Millis;
-use bandit::spec::model::{BurnIn, DeclaredState, ExperimentSpec};
+use bandit::spec::model::{BurnIn, DeclaredState, ExperimentSpec, PolicySpec};
 
 /// How long events count: long enough for delays to be seen, short enough for a first version within ten
 /// seconds.
@@ -25,14 +25,21 @@ pub(super) fn hurried(mut spec: ExperimentSpec) -> ExperimentSpec {
     spec.state = Some(DeclaredState::Running);
     spec.reward.window = spec.reward.window.min(WINDOW);
     spec.reward.grace = spec.reward.grace.min(GRACE);
-    let declared = spec.policy.burn_in;
-    spec.policy.burn_in = BurnIn {
+    hurry(&mut spec.policy);
+    for lane in &mut spec.lanes {
+        hurry(&mut lane.policy);
+    }
+    spec
+}
+
+fn hurry(policy: &mut PolicySpec) {
+    let declared = policy.burn_in;
+    policy.burn_in = BurnIn {
         for_: declared.for_.min(BURN_IN.for_),
         exposures_per_arm: declared.exposures_per_arm.min(BURN_IN.exposures_per_arm),
         rewards_per_arm: declared.rewards_per_arm.min(BURN_IN.rewards_per_arm),
     };
-    spec.policy.publish_every = spec.policy.publish_every.min(PUBLISH_EVERY);
-    spec
+    policy.publish_every = policy.publish_every.min(PUBLISH_EVERY);
 }
 
 #[cfg(test)]

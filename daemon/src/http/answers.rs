@@ -1,5 +1,7 @@
 //! What callers get: JSON answers and their headers.
 
+use std::borrow::Cow;
+
 use bandit::assign::{Reason, UnitKey};
 use bandit::experiment::ExperimentKey;
 use bytes::Bytes;
@@ -23,7 +25,7 @@ pub(super) struct AssignAnswer<'a> {
     arm: &'a str,
     config: &'a serde_json::Value,
     reason: Reason,
-    lane: Option<&'static str>,
+    lane: Option<Cow<'a, str>>,
     version: Option<u32>,
     propensity: Option<f64>,
     assignment: Option<String>,

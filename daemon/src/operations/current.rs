@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bandit::experiment::{Arm, ArmName, ExperimentId, ExperimentKey, LaneId, Millis};
-use bandit::plan::Current;
+use bandit::experiment::{Arm, ArmName, ExperimentId, ExperimentKey, LaneId, LaneName, Millis};
+use bandit::plan::{Current, LaneNow};
 use bandit::policy::Evidence;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -63,28 +63,28 @@ impl Found {
             .started_at
             .map_or(Millis(0), |started| running_for(started, self.now));
         let mut assigned_by_arm = BTreeMap::new();
-        let mut main = BTreeMap::new();
-        for lane in stored.spec.lanes() {
-            let by_arm = by_name(&stored.arms, self.stats.get(&(id, lane.id)));
-            for (name, known) in &by_arm {
-                *assigned_by_arm.entry(name.clone()).or_default() += known.stats.assigned;
+        let mut lanes: BTreeMap<LaneName, LaneNow> = BTreeMap::new();
+        for (name, lane) in stored.lane_numbers.iter() {
+            let evidence = by_name(&stored.arms, self.stats.get(&(id, lane)));
+            for (arm, known) in &evidence {
+                *assigned_by_arm.entry(arm.clone()).or_default() += known.stats.assigned;
             }
-            if lane.id == LaneId::MAIN {
-                main = by_arm;
+            if lane != LaneId::HOLDBACK {
+                let shares = shares(&stored, lane);
+                lanes.insert(name.clone(), LaneNow { shares, evidence });
             }
         }
         Present {
             id,
             started_at: stored.started_at,
             current: Current {
-                shares: shares(&stored),
                 spec: stored.spec,
                 state: stored.state,
                 arms: stored.arms,
                 holds: self.holds.remove(&id).unwrap_or_default(),
                 assigned_by_arm,
                 decisions_per_day: self.decisions_per_day(id, running_for),
-                evidence: main,
+                lanes,
                 running_for,
             },
         }
@@ -106,14 +106,14 @@ fn by_name(arms: &[Arm], stats: Option<&LaneStats>) -> BTreeMap<ArmName, Evidenc
         .collect()
 }
 
-fn shares(stored: &Stored) -> BTreeMap<ArmName, f64> {
-    let Some(main) = stored.lanes.iter().find(|lane| lane.id == LaneId::MAIN) else {
+fn shares(stored: &Stored, lane: LaneId) -> BTreeMap<ArmName, f64> {
+    let Some(newest) = stored.lanes.iter().find(|newest| newest.id == lane) else {
         return BTreeMap::new();
     };
     stored
         .arms
         .iter()
         .filter(|arm| !arm.retired)
-        .map(|arm| (arm.name.clone(), main.allocation.get(arm.id)))
+        .map(|arm| (arm.name.clone(), newest.allocation.get(arm.id)))
         .collect()
 }

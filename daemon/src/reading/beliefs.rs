@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bandit::experiment::{ArmId, ExperimentId, LaneId};
+use bandit::lanes::Lane;
 use bandit::posterior::{BetaPosterior, Posterior};
 use bandit::probability::{self, QuadratureError};
 use bandit::spec::model::BetaPrior;
@@ -42,9 +43,9 @@ pub(super) struct Beliefs(Mutex<Newest>);
 
 impl Beliefs {
     /// The beliefs of `lane` with these statistics.
-    pub(super) fn of(&self, live: &Live, lane: LaneId, stats: &LaneStats) -> Arc<LaneBeliefs> {
-        let question = question(live, stats);
-        let place = (live.id, lane);
+    pub(super) fn of(&self, live: &Live, lane: &Lane, stats: &LaneStats) -> Arc<LaneBeliefs> {
+        let question = question(live, lane, stats);
+        let place = (live.id, lane.id);
         let known = self.lock().get(&place).cloned();
         if let Some((asked, beliefs)) = known
             && asked == question
@@ -71,8 +72,8 @@ impl LaneBeliefs {
     }
 }
 
-fn question(live: &Live, stats: &LaneStats) -> Question {
-    let prior: BetaPrior = live.spec.policy.prior;
+fn question(live: &Live, lane: &Lane, stats: &LaneStats) -> Question {
+    let prior: BetaPrior = lane.policy.prior;
     live.serving
         .arms
         .iter()

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bandit::experiment::{ArmId, LaneId};
+use bandit::experiment::ArmId;
 use bandit::spec;
 use protocol::control::{AuditEntry, AuditQuery};
 use protocol::experiments::{AllocationPoint, Detail, TimelineEntry};
@@ -31,9 +31,9 @@ pub(super) async fn detail(
         .pop()
         .ok_or_else(|| ReadingError::NotFound(live.serving.key.to_string()))?;
     let mut connection = reading.store.pool.acquire().await?;
-    let history = versions::history(&mut connection, live.id, LaneId::MAIN, MOST_POINTS).await?;
-    let milestones =
-        versions::milestones(&mut connection, live.id, LaneId::MAIN, MOST_VERSIONS).await?;
+    let lane = live.leading_lane().id;
+    let history = versions::history(&mut connection, live.id, lane, MOST_POINTS).await?;
+    let milestones = versions::milestones(&mut connection, live.id, lane, MOST_VERSIONS).await?;
     drop(connection);
     let query = AuditQuery {
         key: Some(live.serving.key.to_string()),

@@ -28,12 +28,13 @@ pub(super) async fn explain(
             why: format!("lane {} has no version {}", stored.lane, stored.version),
         })?;
     let spec = versions::spec_at(&mut connection, live.id, version.revision).await?;
-    let serving = serving_at(&spec, &live.serving.arms, &version).map_err(|why| {
-        ReadingError::Inconsistent {
-            what: what(),
-            why: why.to_string(),
-        }
-    })?;
+    let serving =
+        serving_at(&spec, &live.serving.arms, &live.lane_numbers, &version).map_err(|why| {
+            ReadingError::Inconsistent {
+                what: what(),
+                why: why.to_string(),
+            }
+        })?;
     let drawn = draw(&serving, &key);
     let (_, steps) = trace(&serving, &key, None);
     let name = |id| {
@@ -53,7 +54,7 @@ pub(super) async fn explain(
             .chain([now_step(live, &stored)])
             .collect(),
         stored: Some(StoredAssignment {
-            lane: live.lane_name(stored.lane).to_owned(),
+            lane: live.lane_name(stored.lane).into_owned(),
             arm: name(stored.arm),
             version: stored.version.0,
             propensity: version.allocation.get(stored.arm),

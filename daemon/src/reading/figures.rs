@@ -21,7 +21,7 @@ pub(super) struct Figures {
 /// The figures of one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OfOne<'a> {
-    pub(super) main: Option<&'a LaneStats>,
+    pub(super) leading: Option<&'a LaneStats>,
     pub(super) assigned: u64,
     pub(super) decisions_per_sec: f64,
 }
@@ -36,7 +36,7 @@ impl Figures {
             .sum();
         let uncounted = self.uncounted.get(&live.id).copied().unwrap_or_default();
         OfOne {
-            main: self.sums.get(&(live.id, LaneId::MAIN)),
+            leading: self.sums.get(&(live.id, live.leading_lane().id)),
             assigned: counted + uncounted.assigned,
             decisions_per_sec: self.per_sec.get(&live.id).copied().unwrap_or(0.0),
         }

@@ -1,6 +1,5 @@
 //! The reading of the results, in words.
 
-use bandit::experiment::LaneId;
 use bandit::posterior::BetaPosterior;
 use bandit::probability;
 use protocol::experiments::{ArmInsight, ArmRow, Insights, Row};
@@ -116,7 +115,7 @@ fn caveats(live: &Live, row: &Row, arms: &[ArmInsight], pending: u64) -> Vec<Str
     }
     let version = live
         .serving
-        .lane(LaneId::MAIN)
+        .lane(live.leading_lane().id)
         .map_or(0, |lane| lane.version.0);
     if version > 1 {
         caveats.push(

@@ -1,6 +1,6 @@
 //! Counts, rates and posteriors of every lane, as of one instant.
 
-use bandit::experiment::LaneId;
+use bandit::lanes::Lane;
 use bandit::posterior::ArmStats;
 use protocol::experiments::{LaneResults, Results};
 
@@ -27,14 +27,13 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
     let exposures = total.exposed + uncounted.exposed;
     let nothing = LaneStats::new();
     let lanes = live
-        .spec
-        .lanes()
+        .lanes
         .iter()
         .map(|lane| {
             lane_results(
                 reading,
                 live,
-                lane.id,
+                lane,
                 sums.get(&(live.id, lane.id)).unwrap_or(&nothing),
             )
         })
@@ -59,17 +58,17 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
     })
 }
 
-fn lane_results(reading: &Reading, live: &Live, lane: LaneId, stats: &LaneStats) -> LaneResults {
+fn lane_results(reading: &Reading, live: &Live, lane: &Lane, stats: &LaneStats) -> LaneResults {
     let believed = reading.beliefs.of(live, lane, stats);
-    let policy = if lane == LaneId::HOLDBACK {
-        "even"
+    let policy = if lane.learns {
+        lane.policy.kind.name()
     } else {
-        live.spec.policy.kind.name()
+        "even"
     };
     LaneResults {
-        lane: live.lane_name(lane).to_owned(),
+        lane: lane.name.to_string(),
         policy: policy.to_owned(),
-        version: live.serving.lane(lane).map_or(0, |lane| lane.version.0),
-        arms: arm_rows(live, lane, stats, &believed),
+        version: live.serving.lane(lane.id).map_or(0, |lane| lane.version.0),
+        arms: arm_rows(live, lane.id, stats, &believed),
     }
 }

@@ -1,6 +1,7 @@
 //! One experiment in the list.
 
-use bandit::experiment::{LaneId, RunState};
+use bandit::experiment::RunState;
+use bandit::lanes::Lane;
 use bandit::spec;
 use chrono::{DateTime, Utc};
 use protocol::experiments::{GuardrailRow, Row};
@@ -14,13 +15,14 @@ use crate::world::Live;
 
 pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateTime<Utc>) -> Row {
     let nothing = LaneStats::new();
-    let stats = figures.main.unwrap_or(&nothing);
-    let believed = beliefs.of(live, LaneId::MAIN, stats);
+    let lane = live.leading_lane();
+    let stats = figures.leading.unwrap_or(&nothing);
+    let believed = beliefs.of(live, lane, stats);
     let mut not_active = spec::not_active(&live.spec);
     if let Some(problem) = believed.problem {
         not_active.push(format!("P(best): {problem}"));
     }
-    let published = live.published.iter().find(|lane| lane.lane == LaneId::MAIN);
+    let published = live.published.iter().find(|it| it.lane == lane.id);
     let (state_by, state_why) = by_and_why(&live.serving.state);
     Row {
         key: live.serving.key.to_string(),
@@ -30,11 +32,11 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
         since: live.serving.state.since(),
         state_by,
         state_why,
-        policy: live.spec.policy.kind.name().to_owned(),
+        policy: lane.policy.kind.name().to_owned(),
         revision: live.revision.0,
         traffic: live.spec.traffic.get(),
         holdback: live.spec.holdback.get(),
-        floor: live.spec.policy.floor.get(),
+        floor: lane.policy.floor.get(),
         reward: live.spec.reward.describe(),
         decisions_per_sec: figures.decisions_per_sec,
         assigned: figures.assigned,
@@ -42,8 +44,8 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
         published_at: published.map(|lane| lane.at),
         burn_in: published
             .and_then(|lane| lane.burn_in.as_deref())
-            .map(|recorded| burn_in_now(live, stats, recorded, now)),
-        arms: arm_rows(live, LaneId::MAIN, stats, &believed),
+            .map(|recorded| burn_in_now(live, lane, stats, recorded, now)),
+        arms: arm_rows(live, lane.id, stats, &believed),
         guardrails: guardrails(live),
         not_active,
         holds: live.holds.clone(),
@@ -62,12 +64,18 @@ fn by_and_why(state: &RunState) -> (String, String) {
 }
 
 /// How far burn-in is: as of now, not as of the version, which may be hours old.
-fn burn_in_now(live: &Live, stats: &LaneStats, recorded: &str, now: DateTime<Utc>) -> String {
+fn burn_in_now(
+    live: &Live,
+    lane: &Lane,
+    stats: &LaneStats,
+    recorded: &str,
+    now: DateTime<Utc>,
+) -> String {
     let progress = live.started_at.and_then(|started_at| {
         let running_for = versions::running_for(started_at, now);
         let arms = &live.serving.arms;
         let known = evidence_from(stats);
-        next_publication(&live.spec, arms, LaneId::MAIN, &known, running_for).ok()
+        next_publication(&live.spec, arms, lane, &known, running_for).ok()
     });
     match progress.map(|next| next.burn_in) {
         Some(Some(burn_in)) => burn_in,

@@ -6,11 +6,12 @@ use bandit::allocation::Allocation;
 use bandit::experiment::{
     Arm, ArmId, ExperimentId, InvalidName, LaneId, Revision, RunState, Version,
 };
+use bandit::lanes::LaneNumbers;
 use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, lanes};
 
 /// What tells that an experiment changed: equal heads mean equal rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +48,9 @@ pub struct Stored {
     pub started_at: Option<DateTime<Utc>>,
     /// Its arms, ascending id, retired ones included.
     pub arms: Vec<Arm>,
-    /// The newest policy version of each lane that has one, in lane order.
+    /// The numbers of its lanes, also of those that are not in force.
+    pub lane_numbers: LaneNumbers,
+    /// The newest policy version of each lane in force that has one, in lane order.
     pub lanes: Vec<StoredLane>,
 }
 
@@ -173,7 +176,8 @@ pub async fn load(
     .bind(&ids)
     .fetch_all(&mut *connection)
     .await?;
-    let lanes = newest_versions(connection, &ids).await?;
+    let lanes = newest_versions(&mut *connection, &ids).await?;
+    let mut numbers = lanes::numbers(connection, &ids).await?;
     let mut arms = grouped(arms, |row| row.experiment_id);
     let mut lanes = grouped(lanes, |row| row.experiment_id);
     Ok(experiments
@@ -181,7 +185,8 @@ pub async fn load(
         .map(|row| {
             let mine = arms.remove(&row.id).unwrap_or_default();
             let newest = lanes.remove(&row.id).unwrap_or_default();
-            stored(row, mine, newest)
+            let numbers = numbers.remove(&row.id).unwrap_or_default();
+            stored(row, mine, numbers, newest)
         })
         .collect())
 }
@@ -217,6 +222,7 @@ async fn newest_versions(
 fn stored(
     row: ExperimentRow,
     arms: Vec<ArmRow>,
+    lane_numbers: LaneNumbers,
     lanes: Vec<LaneRow>,
 ) -> Result<Stored, StoreError> {
     Ok(Stored {
@@ -225,6 +231,7 @@ fn stored(
         spec: document(row.id, "spec", row.spec)?,
         started_at: row.started_at,
         arms: arms.into_iter().map(arm).collect::<Result<_, _>>()?,
+        lane_numbers,
         lanes: lanes.into_iter().map(lane).collect::<Result<_, _>>()?,
     })
 }

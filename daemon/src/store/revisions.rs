@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use bandit::experiment::{Arm, ArmId, ExperimentId, Revision, RunState};
+use bandit::lanes::LaneNumbers;
 use bandit::spec::model::{ArmSpec, ExperimentSpec};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::StoreError;
+use super::{StoreError, lanes};
 
 /// An experiment as a mutation finds it.
 #[derive(Debug)]
@@ -68,15 +69,23 @@ pub async fn create(
     Ok(ExperimentId(id))
 }
 
-/// Puts a spec in force under `revision` and brings the arms in line with it. Gives the arms as they
-/// are then, in ascending id order, retired ones included.
+/// What an experiment has after a spec was put in force.
+#[derive(Debug)]
+pub struct Numbered {
+    /// Its arms in ascending id order, retired ones included.
+    pub arms: Vec<Arm>,
+    /// The numbers of its lanes.
+    pub lanes: LaneNumbers,
+}
+
+/// Puts a spec in force under `revision` and brings the arms and the lanes in line with it.
 pub async fn put_spec(
     tx: &mut PgConnection,
     id: ExperimentId,
     spec: &ExperimentSpec,
     revision: Revision,
     at: DateTime<Utc>,
-) -> Result<Vec<Arm>, StoreError> {
+) -> Result<Numbered, StoreError> {
     sqlx::query(
         "insert into experiment_revisions (experiment_id, revision, spec, created_at)
          values ($1, $2, $3, $4)",
@@ -87,18 +96,15 @@ pub async fn put_spec(
     .bind(at)
     .execute(&mut *tx)
     .await?;
-    let lanes: Vec<i16> = spec
-        .lanes()
-        .iter()
-        .map(|lane| lane.id.0.cast_signed())
-        .collect();
-    sqlx::query("update experiments set revision = $2, lanes = $3 where id = $1")
+    sqlx::query("update experiments set revision = $2 where id = $1")
         .bind(id.0)
         .bind(revision.0.cast_signed())
-        .bind(lanes)
         .execute(&mut *tx)
         .await?;
-    put_arms(tx, id, &spec.arms).await
+    Ok(Numbered {
+        lanes: lanes::put(tx, id, spec).await?,
+        arms: put_arms(tx, id, &spec.arms).await?,
+    })
 }
 
 /// Puts an experiment into `state`. The first start is remembered for ever.

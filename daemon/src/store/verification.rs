@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bandit::assign::UnitKey;
 use bandit::experiment::{Arm, ExperimentId};
+use bandit::lanes::LaneNumbers;
 use bandit::posterior::ArmStats;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -24,6 +25,8 @@ pub struct Subject {
     pub key: String,
     /// Its arms, ascending number, retired ones included.
     pub arms: Vec<Arm>,
+    /// The numbers of its lanes, also of those that are not in force.
+    pub lanes: LaneNumbers,
     /// What counts as its reward.
     pub spec: bandit::spec::model::ExperimentSpec,
 }
@@ -44,6 +47,7 @@ pub async fn subjects(
                 id,
                 key: stored.spec.key.to_string(),
                 arms: stored.arms,
+                lanes: stored.lane_numbers,
                 spec: stored.spec,
             });
             subjects.push((id, subject));

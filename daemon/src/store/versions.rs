@@ -2,6 +2,7 @@
 
 use bandit::allocation::Allocation;
 use bandit::experiment::{Arm, ArmId, ExperimentId, LaneId, Millis, Revision, Version};
+use bandit::lanes::LaneNumbers;
 use bandit::policy::{self, Evidence, PolicyError};
 use bandit::posterior::{ArmStats, Moments};
 use bandit::spec::model::ExperimentSpec;
@@ -79,6 +80,8 @@ pub struct Change<'a> {
     pub spec: &'a ExperimentSpec,
     /// Its arms after it, ascending number, retired ones included.
     pub arms: &'a [Arm],
+    /// The numbers of its lanes after it.
+    pub lanes: &'a LaneNumbers,
     /// When it was started first.
     pub started_at: DateTime<Utc>,
     /// Why, such as `started` or `applied revision 7`.
@@ -97,16 +100,16 @@ pub async fn publish_all_lanes(
     let nothing = LaneStats::new();
     let running_for = running_for(change.started_at, change.at);
     let mut published = Vec::new();
-    for lane in change.spec.lanes() {
+    for lane in change.lanes.lanes_of(change.spec) {
         let stats = learned.get(&(change.experiment, lane.id));
         let known = evidence_from(stats.unwrap_or(&nothing));
         let next =
-            publication::next_publication(change.spec, change.arms, lane.id, &known, running_for)
+            publication::next_publication(change.spec, change.arms, &lane, &known, running_for)
                 .map_err(|source| PublishError::Policy {
-                experiment: change.experiment,
-                lane: lane.id,
-                source,
-            })?;
+                    experiment: change.experiment,
+                    lane: lane.id,
+                    source,
+                })?;
         let mut version = PolicyVersion {
             experiment: change.experiment,
             lane: lane.id,
@@ -297,22 +300,22 @@ pub async fn get(
     row.map(VersionRow::read).transpose()
 }
 
-/// The newest version of `lane` of each of `experiments` that has one. A version that cannot be read does not
-/// hide the others.
+/// The newest version of each lane in force of each of `experiments`. A version that cannot be read does not hide
+/// the others.
 pub async fn newest(
     connection: &mut PgConnection,
     experiments: &[ExperimentId],
-    lane: LaneId,
 ) -> Result<Vec<Result<PolicyVersion, StoreError>>, StoreError> {
     let rows: Vec<VersionRow> = sqlx::query_as(
-        "select v.* from unnest($1::int4[]) as e (id)
+        "select v.* from experiments e
+         cross join lateral unnest(e.lanes) as l (lane)
          cross join lateral (
              select * from experiment_policy_versions v
-             where v.experiment_id = e.id and v.lane = $2 order by version desc limit 1
-         ) v",
+             where v.experiment_id = e.id and v.lane = l.lane order by version desc limit 1
+         ) v
+         where e.id = any ($1)",
     )
     .bind(experiments.iter().map(|id| id.0).collect::<Vec<i32>>())
-    .bind(lane.0 as i16)
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().map(VersionRow::read).collect())

@@ -75,7 +75,7 @@ impl Draws {
                 slot.insert(versions::spec_at(view, subject.id, revision).await?)
             }
         };
-        match serving_at(spec, &subject.arms, &published) {
+        match serving_at(spec, &subject.arms, &subject.lanes, &published) {
             Ok(serving) => Ok(Some(serving)),
             Err(error) => {
                 differences.add(what, error.to_string(), "something that can be served");

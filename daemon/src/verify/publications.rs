@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use bandit::allocation::Allocation;
 use bandit::experiment::{Arm, ArmId, LaneId, Revision, Version};
 use bandit::policy::Evidence;
-use bandit::spec::model::{Credit, ExperimentSpec, PolicyKind};
+use bandit::spec::model::{Credit, ExperimentSpec, PolicyKind, PolicySpec};
 use sqlx::PgConnection;
 
 use super::report::Differences;
@@ -54,7 +54,7 @@ pub(super) async fn check(
                     slot.insert(versions::spec_at(view, subject.id, version.revision).await?)
                 }
             };
-            check_one(spec, &subject.arms, &version, differences);
+            check_one(spec, subject, &version, differences);
         }
         after = last;
     }
@@ -87,11 +87,12 @@ fn check_number(
 
 fn check_one(
     spec: &ExperimentSpec,
-    arms: &[Arm],
+    subject: &Subject,
     version: &PolicyVersion,
     differences: &mut Differences,
 ) {
-    let open: Vec<Arm> = arms
+    let open: Vec<Arm> = subject
+        .arms
         .iter()
         .filter(|arm| version.allocation.arms().any(|open| open == arm.id))
         .map(|arm| Arm {
@@ -105,12 +106,17 @@ fn check_one(
         .zip(version.evidence.iter().copied())
         .collect();
     let what = name((version.lane, version.version));
+    let lanes = subject.lanes.lanes_of(spec);
+    let Some(lane) = lanes.iter().find(|lane| lane.id == version.lane) else {
+        differences.add(what, "published", "nothing: its spec has no such lane");
+        return;
+    };
     if spec.reward.credit == Credit::Matured {
         check_learned(&what, version, differences);
     }
-    match next_publication(spec, &open, version.lane, &known, version.running_for) {
+    match next_publication(spec, &open, lane, &known, version.running_for) {
         Ok(again) => {
-            let expected = of_its_edition(spec, version, again.allocation);
+            let expected = of_its_edition(&lane.policy, version, again.allocation);
             if !same(version, &expected) {
                 differences.add(
                     format!("allocation of {what}"),
@@ -145,8 +151,8 @@ fn check_learned(what: &str, version: &PolicyVersion, differences: &mut Differen
 }
 
 /// What the edition that published `version` made of its evidence, where today's edition gives `today`.
-fn of_its_edition(spec: &ExperimentSpec, version: &PolicyVersion, today: Allocation) -> Allocation {
-    let had_engine = matches!(spec.policy.kind, PolicyKind::Thompson | PolicyKind::Fixed);
+fn of_its_edition(policy: &PolicySpec, version: &PolicyVersion, today: Allocation) -> Allocation {
+    let had_engine = matches!(policy.kind, PolicyKind::Thompson | PolicyKind::Fixed);
     if version.edition > 0 || had_engine {
         return today;
     }

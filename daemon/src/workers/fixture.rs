@@ -3,6 +3,7 @@
 
 use bandit::assign::{Decision, Stored, UnitKey, decide};
 use bandit::experiment::{Arm, ExperimentId, Revision, RunState};
+use bandit::lanes::LaneNumbers;
 use bandit::spec::model::{Attributes, ExperimentSpec};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use super::fold::{self, FoldError, Folded, RewardSpecs};
 use crate::publication::serving_at;
 use crate::store::assignments::{self, Draw};
 use crate::store::landing::{self, Landed, LandedKind};
+use crate::store::revisions::Numbered;
 use crate::store::units::Drawn;
 use crate::store::versions::{self, Change};
 use crate::store::{Store, StoreError, TxFuture, revisions};
@@ -46,6 +48,7 @@ pub(crate) struct Fixture {
     pub(crate) id: ExperimentId,
     pub(crate) spec: ExperimentSpec,
     pub(crate) arms: Vec<Arm>,
+    pub(crate) lanes: LaneNumbers,
     /// When it was started; units and events are placed relative to it.
     pub(crate) start: DateTime<Utc>,
 }
@@ -79,12 +82,13 @@ impl Fixture {
             .experiments
             .remove(0);
         let start = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        let (id, arms) = started(&database.store, &spec, start).await;
+        let (id, numbered) = started(&database.store, &spec, start).await;
         Self {
             database,
             id,
             spec,
-            arms,
+            arms: numbered.arms,
+            lanes: numbered.lanes,
             start,
         }
     }
@@ -107,11 +111,11 @@ impl Fixture {
     ) -> Vec<Drawn> {
         let mut connection = self.store().pool.acquire().await.unwrap();
         let mut lanes = Vec::new();
-        for lane in self.spec.lanes() {
-            let newest = versions::newest(&mut connection, &[self.id], lane.id).await;
-            lanes.push(newest.unwrap().remove(0).unwrap());
+        for version in versions::newest(&mut connection, &[self.id]).await.unwrap() {
+            lanes.push(version.unwrap());
         }
-        let mut serving = serving_at(&self.spec, &self.arms, &lanes[0]).unwrap();
+        lanes.sort_by_key(|version| version.lane);
+        let mut serving = serving_at(&self.spec, &self.arms, &self.lanes, &lanes[0]).unwrap();
         for (lane, version) in serving.lanes.iter_mut().zip(&lanes) {
             lane.version = version.version;
             lane.allocation = version.allocation.clone();
@@ -249,20 +253,21 @@ async fn started(
     store: &Store,
     spec: &ExperimentSpec,
     start: DateTime<Utc>,
-) -> (ExperimentId, Vec<Arm>) {
+) -> (ExperimentId, Numbered) {
     store
         .run_tx("test", |tx| {
             TxFuture::new(async move {
                 let revision = Revision(1);
                 let id = revisions::create(tx, spec.key.as_str(), revision, start).await?;
-                let arms = revisions::put_spec(tx, id, spec, revision, start).await?;
+                let numbered = revisions::put_spec(tx, id, spec, revision, start).await?;
                 let running = RunState::Running { since: start };
                 revisions::put_state(tx, id, &running, revision).await?;
                 let change = Change {
                     experiment: id,
                     revision,
                     spec,
-                    arms: &arms,
+                    arms: &numbered.arms,
+                    lanes: &numbered.lanes,
                     started_at: start,
                     reason: "started",
                     at: start,
@@ -270,7 +275,7 @@ async fn started(
                 versions::publish_all_lanes(tx, &change)
                     .await
                     .map_err(|error| StoreError::unreadable("publication", error))?;
-                Ok::<_, StoreError>((id, arms))
+                Ok::<_, StoreError>((id, numbered))
             })
         })
         .await

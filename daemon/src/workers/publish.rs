@@ -1,9 +1,10 @@
-//! The publisher: changed state becomes a new policy version of the learning lane.
+//! The publisher: changed state becomes a new policy version of a learning lane.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bandit::experiment::{ExperimentId, LaneId, Millis, RunState, Version};
+use bandit::lanes::Lane;
 use bandit::policy::{self, Evidence};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -21,7 +22,7 @@ use crate::world::WorldHandle;
 /// Every 15th round looks at all running experiments: what another daemon has folded marks nothing here.
 const SWEEP_EVERY: u64 = 15;
 
-/// Experiments whose state changed since their lane was last looked at. Clones share one set.
+/// Experiments whose state changed since their lanes were last looked at. Clones share one set.
 #[derive(Debug, Clone, Default)]
 pub struct Dirty {
     ids: Arc<Mutex<BTreeSet<ExperimentId>>>,
@@ -58,7 +59,7 @@ impl Dirty {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Published {
     /// New versions.
-    pub versions: Vec<(ExperimentId, Version)>,
+    pub versions: Vec<(ExperimentId, LaneId, Version)>,
     /// Moved, but not far enough or too soon: to be looked at again.
     pub waiting: BTreeSet<ExperimentId>,
 }
@@ -109,10 +110,7 @@ impl Publisher {
         let sweep = self.rounds.is_multiple_of(SWEEP_EVERY);
         self.rounds += 1;
         for live in self.world.load().experiments.values() {
-            let burning_in = live
-                .published
-                .iter()
-                .any(|lane| lane.lane == LaneId::MAIN && lane.burn_in.is_some());
+            let burning_in = live.published.iter().any(|lane| lane.burn_in.is_some());
             if live.is_running() && (sweep || burning_in) {
                 ids.insert(live.id);
             }
@@ -195,26 +193,30 @@ pub async fn round(
                 continue;
             }
         };
-        let Some(current) = newest.remove(&experiment.id) else {
-            continue;
-        };
-        let nothing = LaneStats::new();
-        let stats = learned.get(&(experiment.id, LaneId::MAIN));
-        let known = evidence_from(stats.unwrap_or(&nothing));
-        match next_version(&experiment, &current, &known, now) {
-            Ok(Next::Settled) => {}
-            Ok(Next::Waiting) => {
-                published.waiting.insert(experiment.id);
-            }
-            Ok(Next::Publish(version)) => {
-                if versions::insert(tx, &version).await? {
-                    published.versions.push((experiment.id, version.version));
-                } else {
+        for lane in experiment.lane_numbers.lanes_of(&experiment.spec) {
+            // A lane that a change has just added: its first version is the change's own.
+            let Some(current) = newest.remove(&(experiment.id, lane.id)) else {
+                continue;
+            };
+            let nothing = LaneStats::new();
+            let stats = learned.get(&(experiment.id, lane.id));
+            let known = evidence_from(stats.unwrap_or(&nothing));
+            match next_version(&experiment, &lane, &current, &known, now) {
+                Ok(Next::Settled) => {}
+                Ok(Next::Waiting) => {
                     published.waiting.insert(experiment.id);
                 }
-            }
-            Err(error) => {
-                tracing::error!(target: "pitboss::worker", %error, source = ?std::error::Error::source(&error), "allocation not published");
+                Ok(Next::Publish(version)) => {
+                    if versions::insert(tx, &version).await? {
+                        let number = (experiment.id, lane.id, version.version);
+                        published.versions.push(number);
+                    } else {
+                        published.waiting.insert(experiment.id);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(target: "pitboss::worker", %error, source = ?std::error::Error::source(&error), "allocation not published");
+                }
             }
         }
     }
@@ -224,12 +226,12 @@ pub async fn round(
 async fn newest_of(
     tx: &mut PgConnection,
     ids: &[ExperimentId],
-) -> Result<BTreeMap<ExperimentId, PolicyVersion>, StoreError> {
+) -> Result<BTreeMap<(ExperimentId, LaneId), PolicyVersion>, StoreError> {
     let mut newest = BTreeMap::new();
-    for version in versions::newest(tx, ids, LaneId::MAIN).await? {
+    for version in versions::newest(tx, ids).await? {
         match version {
             Ok(version) => {
-                newest.insert(version.experiment, version);
+                newest.insert((version.experiment, version.lane), version);
             }
             Err(error) => {
                 tracing::error!(target: "pitboss::worker", %error, "version unreadable: not published");
@@ -252,27 +254,23 @@ enum Next {
 
 fn next_version(
     experiment: &Stored,
+    lane: &Lane,
     current: &PolicyVersion,
     known: &LaneEvidence,
     now: DateTime<Utc>,
 ) -> Result<Next, PublishError> {
-    let (RunState::Running { .. }, Some(started_at)) = (&experiment.state, experiment.started_at)
+    let (true, RunState::Running { .. }, Some(started_at)) =
+        (lane.learns, &experiment.state, experiment.started_at)
     else {
         return Ok(Next::Settled);
     };
     let running_for = versions::running_for(started_at, now);
-    let next = next_publication(
-        &experiment.spec,
-        &experiment.arms,
-        LaneId::MAIN,
-        known,
-        running_for,
-    )
-    .map_err(|source| PublishError::Policy {
-        experiment: experiment.id,
-        lane: LaneId::MAIN,
-        source,
-    })?;
+    let next = next_publication(&experiment.spec, &experiment.arms, lane, known, running_for)
+        .map_err(|source| PublishError::Policy {
+            experiment: experiment.id,
+            lane: lane.id,
+            source,
+        })?;
     let burn_in_ended = current.burn_in.is_some() && next.burn_in.is_none();
     let moved = current.allocation != next.allocation;
     if !burn_in_ended && !moved {
@@ -280,7 +278,7 @@ fn next_version(
     }
     let since_last =
         Millis(u64::try_from((now - current.published_at).num_milliseconds()).unwrap_or(0));
-    let every = experiment.spec.policy.publish_every;
+    let every = lane.policy.publish_every;
     let due = policy::should_publish(&current.allocation, &next.allocation, since_last, every);
     let due = due || (burn_in_ended && since_last >= every);
     if !due {
@@ -289,7 +287,7 @@ fn next_version(
     let evidence = versions::evidence_of(&next.allocation, known);
     Ok(Next::Publish(Box::new(PolicyVersion {
         experiment: experiment.id,
-        lane: LaneId::MAIN,
+        lane: lane.id,
         version: Version(current.version.0 + 1),
         revision: current.revision,
         published_at: now,

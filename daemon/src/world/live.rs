@@ -1,11 +1,13 @@
 //! One experiment of the world.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bandit::allocation::Allocation;
 use bandit::assign::{Serving, ServingLane};
 use bandit::experiment::{Arm, ArmId, ExperimentId, LaneId, Revision, RunState, Version};
+use bandit::lanes::{Lane, LaneNumbers};
 use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, Utc};
 
@@ -28,7 +30,11 @@ pub struct Live {
     pub started_at: Option<DateTime<Utc>>,
     /// Kinds of the holds on it.
     pub holds: Vec<String>,
-    /// The newest policy version of each lane, in lane order.
+    /// The numbers of its lanes, also of those that are not in force.
+    pub lane_numbers: LaneNumbers,
+    /// The lanes in force, in the order of the lane draw.
+    pub lanes: Vec<Lane>,
+    /// The newest policy version of each lane in force, in lane order.
     pub published: Vec<Published>,
     /// What its traffic counts into.
     pub meters: Meters,
@@ -57,6 +63,7 @@ impl Live {
             spec,
             started_at,
             arms,
+            lane_numbers,
             lanes,
         } = stored;
         let published = lanes
@@ -68,7 +75,8 @@ impl Live {
                 burn_in: lane.burn_in.clone(),
             })
             .collect();
-        let lanes = serving_lanes(&spec, &state, &arms, lanes);
+        let declared = lane_numbers.lanes_of(&spec);
+        let lanes = serving_lanes(&declared, &state, &arms, lanes);
         let serving = Serving::new(
             spec.key.clone(),
             state,
@@ -89,6 +97,8 @@ impl Live {
             spec: Arc::new(spec),
             started_at,
             holds,
+            lane_numbers,
+            lanes: declared,
             published,
             meters,
             head,
@@ -105,19 +115,31 @@ impl Live {
         matches!(self.serving.state, RunState::Running { .. })
     }
 
-    /// The name of a lane, for people.
-    pub fn lane_name(&self, lane: LaneId) -> &'static str {
-        if lane == LaneId::HOLDBACK {
-            return "holdback";
-        }
-        "main"
+    /// The name of a lane, in force or not; its number where a newer daemon gave it one that was not read yet.
+    pub fn lane_name(&self, lane: LaneId) -> Cow<'_, str> {
+        let name = self.lane_numbers.name(lane);
+        name.map_or_else(|| lane.to_string().into(), |name| name.as_str().into())
+    }
+
+    /// The lanes that learn, in the order of the lane draw; at least one.
+    pub fn learning_lanes(&self) -> impl Iterator<Item = &Lane> {
+        self.lanes.iter().filter(|lane| lane.learns)
+    }
+
+    /// The learning lane that a screen with room for one shows: the one with the largest share.
+    pub fn leading_lane(&self) -> &Lane {
+        let leading = self.spec.leading_lane().name;
+        self.lanes
+            .iter()
+            .find(|lane| lane.name == leading)
+            .expect("every lane of the spec has a number")
     }
 }
 
 /// The declared lanes with their newest versions, in the order of the lane draw. A draft that was never
 /// published shows an even split as version 0: nobody is assigned by it.
 fn serving_lanes(
-    spec: &ExperimentSpec,
+    declared: &[Lane],
     state: &RunState,
     arms: &[Arm],
     stored: Vec<StoredLane>,
@@ -130,7 +152,7 @@ fn serving_lanes(
     let mut stored: HashMap<LaneId, StoredLane> =
         stored.into_iter().map(|lane| (lane.id, lane)).collect();
     let mut serving = Vec::new();
-    for declared in spec.lanes() {
+    for declared in declared {
         let (version, allocation) = match stored.remove(&declared.id) {
             Some(lane) => (lane.version, lane.allocation),
             None if state.has_started() => continue,
@@ -141,6 +163,7 @@ fn serving_lanes(
         };
         serving.push(ServingLane {
             id: declared.id,
+            name: declared.name.clone(),
             share: declared.share,
             version,
             allocation,

@@ -22,7 +22,12 @@ pub struct ExperimentKey(String);
 #[serde(try_from = "String", into = "String")]
 pub struct ArmName(String);
 
-/// Why a text is not a key or an arm name.
+/// The name of a lane inside its experiment, of the same form as an experiment key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LaneName(String);
+
+/// Why a text is not a key or the name of an arm or a lane.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is not a valid name: use 1 to {MAX_NAME_LEN} of a-z 0-9 . _ - and start with a letter or digit"
@@ -94,6 +99,7 @@ macro_rules! name_type {
 
 name_type!(ExperimentKey);
 name_type!(ArmName);
+name_type!(LaneName);
 
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
@@ -121,7 +127,7 @@ id_type!(
     ArmId(u16)
 );
 id_type!(
-    /// A lane's number inside its experiment; 0 is the holdback.
+    /// A lane's number inside its experiment, given to its name at first sight and kept for ever; 0 is the holdback.
     LaneId(u16)
 );
 id_type!(
@@ -136,7 +142,7 @@ id_type!(
 impl LaneId {
     /// The lane with an even, never-trained split.
     pub const HOLDBACK: Self = Self(0);
-    /// The first learning lane.
+    /// The lane called `main`: the one learning lane, unless a file declares others.
     pub const MAIN: Self = Self(1);
 }
 

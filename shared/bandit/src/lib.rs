@@ -9,6 +9,7 @@ pub mod decision;
 pub mod experiment;
 pub mod guardrail;
 pub mod inference;
+pub mod lanes;
 pub mod memory;
 pub mod offpolicy;
 pub mod plan;

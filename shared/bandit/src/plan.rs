@@ -7,13 +7,14 @@ mod arms;
 mod effects;
 mod fields;
 mod forecast;
+mod lanes;
 pub(crate) mod numbers;
 mod settled;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::experiment::{Arm, ArmName, ExperimentKey, Millis, RunState, Verb};
+use crate::experiment::{Arm, ArmName, ExperimentKey, LaneName, Millis, RunState, Verb};
 use crate::policy::Evidence;
 use crate::spec::model::ExperimentSpec;
 use crate::spec::not_active;
@@ -33,12 +34,19 @@ pub struct Current {
     pub assigned_by_arm: BTreeMap<ArmName, u64>,
     /// New assignments a day, as of late.
     pub decisions_per_day: f64,
-    /// The probability with which a new unit of the learning lane draws each open arm; empty if nothing is published.
-    pub shares: BTreeMap<ArmName, f64>,
-    /// What is known of each arm in the learning lane.
-    pub evidence: BTreeMap<ArmName, Evidence>,
+    /// What the learning lanes it ever had know; also those that it does not declare now.
+    pub lanes: BTreeMap<LaneName, LaneNow>,
     /// How long it has been running since it was started; 0 for a draft.
     pub running_for: Millis,
+}
+
+/// A learning lane as it is now.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LaneNow {
+    /// The probability with which a new unit of the lane draws each open arm; empty if nothing is published.
+    pub shares: BTreeMap<ArmName, f64>,
+    /// What it knows of each arm.
+    pub evidence: BTreeMap<ArmName, Evidence>,
 }
 
 /// How to treat what the file does not mention, and what is held.

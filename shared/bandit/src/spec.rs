@@ -10,6 +10,7 @@ pub mod defaults;
 mod describe;
 mod experiment;
 mod guardrail;
+mod lane;
 pub mod limits;
 pub mod model;
 mod policy;
@@ -137,6 +138,7 @@ mod tests {
             .iter()
             .chain(experiment::KEYS)
             .chain(arms::KEYS)
+            .chain(lane::KEYS)
             .chain(policy::KEYS)
             .chain(reward::KEYS)
             .chain(reward::SCALED_KEYS)

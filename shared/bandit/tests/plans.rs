@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 
 use bandit::experiment::{Arm, ArmId, Millis, RunState};
-use bandit::plan::{Change, ChangeKind, Current, Options, Plan, diff};
+use bandit::plan::{Change, ChangeKind, Current, LaneNow, Options, Plan, diff};
 use bandit::policy::Evidence;
 use bandit::posterior::ArmStats;
 use bandit::spec::{self, model::ExperimentSpec};
@@ -41,7 +41,7 @@ fn state(word: &str) -> RunState {
     }
 }
 
-/// What runs: its arms have 1,240 units each, an even split, and no rewards yet. `learnt`: two hours later, the first
+/// What runs: its arms have 1,240 units each in every lane, an even split, and no rewards yet. `learnt`: two hours later, the first
 /// arm has no success among 1,000 outcomes, the second 1, the third 2, and so on.
 fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
     let started = directives[0] != "draft";
@@ -64,15 +64,7 @@ fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
     };
     let share = 1.0 / spec.arms.len() as f64;
     let assigned_by_arm: BTreeMap<_, u64> = per_arm(1_240);
-    Current {
-        spec: spec.clone(),
-        state: state(directives[0]),
-        arms,
-        holds: directives
-            .contains(&"held")
-            .then(|| "paused by ana: latency".to_owned())
-            .into_iter()
-            .collect(),
+    let lane_now = LaneNow {
         shares: assigned_by_arm
             .keys()
             .map(|arm| (arm.clone(), share))
@@ -92,6 +84,21 @@ fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
                 };
                 (arm.clone(), Evidence::from(stats))
             })
+            .collect(),
+    };
+    Current {
+        spec: spec.clone(),
+        state: state(directives[0]),
+        arms,
+        holds: directives
+            .contains(&"held")
+            .then(|| "paused by ana: latency".to_owned())
+            .into_iter()
+            .collect(),
+        lanes: spec
+            .learning_lanes()
+            .into_iter()
+            .map(|lane| (lane.name, lane_now.clone()))
             .collect(),
         assigned_by_arm,
         decisions_per_day: if started { 12_410.2 } else { 0.0 },

@@ -1,11 +1,11 @@
 //! Any valid spec, written as TOML and read again, is the same spec; also through the JSON that is stored.
 
-use bandit::experiment::{ArmName, Millis, Share};
+use bandit::experiment::{ArmName, LaneName, Millis, Share};
 use bandit::spec::model::{
     Aggregate, ArmSpec, AutoDecision, BetaPrior, BurnIn, Credit, DecisionPreset, DecisionSpec,
     DeclaredState, Direction, EventMeasure, ExperimentSpec, GuardrailAction, GuardrailCheck,
-    GuardrailSpec, Memory, OnNoData, OnOutage, OutcomeSpec, PolicyKind, PolicySpec, RampStep,
-    RewardSpec, ScheduleSpec, SuccessSpec,
+    GuardrailSpec, LaneSpec, Memory, OnNoData, OnOutage, OutcomeSpec, PolicyKind, PolicySpec,
+    RampStep, RewardSpec, ScheduleSpec, SuccessSpec,
 };
 use bandit::spec::{self, to_toml};
 use bandit::targeting::{Matcher, Targeting};
@@ -120,6 +120,29 @@ fn policy(arms: usize) -> impl Strategy<Value = PolicySpec> {
                 }
             },
         )
+}
+
+/// Lanes with shares that sum to 1, each with the experiment's policy or its own.
+fn lanes(arms: usize) -> impl Strategy<Value = Vec<(LaneName, Share, Option<PolicySpec>)>> {
+    btree_map(
+        "[a-g0-9][a-z0-9_.-]?[a-z0-9_-]{0,6}",
+        (1u32..1_000, of(policy(arms))),
+        0..5,
+    )
+    .prop_map(|lanes| {
+        let sum: u32 = lanes.values().map(|(weight, _)| weight).sum();
+        lanes
+            .into_iter()
+            .map(|(name, (weight, policy))| {
+                let share = f64::from(weight) / f64::from(sum);
+                (
+                    name.parse().expect("a name"),
+                    Share::new(share).expect("in range"),
+                    policy,
+                )
+            })
+            .collect()
+    })
 }
 
 fn outcome() -> impl Strategy<Value = OutcomeSpec> {
@@ -413,7 +436,8 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
         of(line()),
     );
     let shares = (share(), share(), any::<bool>());
-    let arms_and_policy = (2usize..6).prop_flat_map(|count| (arms(count), policy(count)));
+    let arms_and_policy =
+        (2usize..6).prop_flat_map(|count| (arms(count), policy(count), lanes(count)));
     let sections = (
         reward(),
         targeting(),
@@ -429,10 +453,24 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
         sections,
     )
         .prop_map(
-            |(key, people, (traffic, holdback, frozen), (mut arms, policy), sections)| {
+            |(key, people, (traffic, holdback, frozen), (mut arms, policy, lanes), sections)| {
                 let (name, description, owner, state, salt) = people;
                 let (reward, targeting, guardrails, decision, schedule) = sections;
-                if policy.kind != PolicyKind::Fixed {
+                let lanes: Vec<LaneSpec> = lanes
+                    .into_iter()
+                    .map(|(name, share, own)| LaneSpec {
+                        name,
+                        share,
+                        policy: own.unwrap_or_else(|| policy.clone()),
+                    })
+                    .collect();
+                let fixed = match lanes.as_slice() {
+                    [] => policy.kind == PolicyKind::Fixed,
+                    some => some
+                        .iter()
+                        .any(|lane| lane.policy.kind == PolicyKind::Fixed),
+                };
+                if !fixed {
                     for arm in &mut arms {
                         arm.weight = 1.0;
                     }
@@ -460,6 +498,7 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
                     arms,
                     targeting,
                     policy,
+                    lanes,
                     reward,
                     guardrails,
                     decision,

@@ -76,6 +76,8 @@ pub(super) fn read(args: &SimulateArgs) -> Result<Asked, Failure> {
     let mut spec = experiment(&file, args.experiment.as_deref())?;
     if let Some(policy) = &args.policy {
         spec.policy = overriding(&spec, policy)?;
+        // Another policy instead of all that the file declares.
+        spec.lanes.clear();
     }
     let means = means(&spec, &args.rates)?;
     let truth =

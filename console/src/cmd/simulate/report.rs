@@ -106,7 +106,7 @@ impl Report {
         Self {
             file: file.clone(),
             experiment: spec.key.to_string(),
-            policy: spec.policy.kind.name().to_owned(),
+            policy: spec.describe_policies(),
             reward_is: spec.reward.describe(),
             units_per_day: scenario.units_per_day,
             days: scenario.days,
@@ -125,7 +125,7 @@ impl Report {
             total: Outcome::new(truth, &summary.total),
             lanes: lanes
                 .map(|(lane, summary)| LaneReport {
-                    lane: lane.name.to_owned(),
+                    lane: lane.name.to_string(),
                     learns: lane.learns,
                     share: lane.share.get(),
                     versions: Figure::of(summary.versions),

@@ -56,6 +56,7 @@ impl Reader<'_> {
             arms: arms?,
             targeting: targeting?,
             policy: policy?,
+            lanes: Vec::new(),
             reward: reward?,
             guardrails: Vec::new(),
             decision: None,

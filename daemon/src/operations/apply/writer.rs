@@ -52,12 +52,13 @@ impl Writer<'_> {
         spec: &ExperimentSpec,
         started_at: Option<DateTime<Utc>>,
     ) -> Result<(), Failure> {
-        let arms = revisions::put_spec(tx, id, spec, self.revision, self.at).await?;
+        let numbered = revisions::put_spec(tx, id, spec, self.revision, self.at).await?;
         let change = versions::Change {
             experiment: id,
             revision: self.revision,
             spec,
-            arms: &arms,
+            arms: &numbered.arms,
+            lanes: &numbered.lanes,
             started_at: started_at.unwrap_or(self.at),
             reason: &format!("applied revision {}", self.revision),
             at: self.at,

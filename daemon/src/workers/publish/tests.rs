@@ -6,6 +6,7 @@ use bandit::experiment::{LaneId, Revision, Version};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Published, PublisherError, round};
+use crate::store::units::Drawn;
 use crate::store::versions::{self, Change, PolicyVersion};
 use crate::store::{StoreError, TxFuture};
 use crate::verify::verify;
@@ -18,7 +19,7 @@ async fn learned() -> Fixture {
     fixture
 }
 
-async fn teach(fixture: &Fixture, units: std::ops::Range<u32>, at: DateTime<Utc>) {
+async fn teach(fixture: &Fixture, units: std::ops::Range<u32>, at: DateTime<Utc>) -> Vec<Drawn> {
     let units: Vec<u32> = units.collect();
     let drawn = fixture.assign_all(&units, at, true).await;
     let bought: Vec<Event> = units
@@ -38,6 +39,7 @@ async fn teach(fixture: &Fixture, units: std::ops::Range<u32>, at: DateTime<Utc>
         .collect();
     fixture.land(&bought).await;
     fixture.fold(at + hours(25)).await;
+    drawn
 }
 
 async fn publish(fixture: &Fixture, now: DateTime<Utc>) -> Published {
@@ -59,8 +61,9 @@ async fn publish(fixture: &Fixture, now: DateTime<Utc>) -> Published {
 
 async fn newest(fixture: &Fixture, lane: LaneId) -> PolicyVersion {
     let mut connection = fixture.store().pool.acquire().await.unwrap();
-    let found = versions::newest(&mut connection, &[fixture.id], lane).await;
-    found.unwrap().remove(0).unwrap()
+    let found = versions::newest(&mut connection, &[fixture.id]).await;
+    let mut found = found.unwrap().into_iter().map(Result::unwrap);
+    found.find(|version| version.lane == lane).unwrap()
 }
 
 async fn assert_verified(fixture: &Fixture) {
@@ -75,7 +78,7 @@ async fn burn_in_ends_and_the_better_arm_gets_more() {
     assert!(first.burn_in.is_some());
     let now = fixture.start + hours(26);
     let published = publish(&fixture, now).await;
-    assert_eq!(published.versions, [(fixture.id, Version(2))]);
+    assert_eq!(published.versions, [(fixture.id, LaneId::MAIN, Version(2))]);
     let second = newest(&fixture, LaneId::MAIN).await;
     assert_eq!(
         (second.burn_in.as_deref(), second.reason.as_str()),
@@ -111,7 +114,7 @@ async fn a_movement_waits_for_publish_every_and_is_then_published() {
     assert_eq!(soon.waiting, BTreeSet::from([fixture.id]));
     assert!(soon.versions.is_empty());
     let later = publish(&fixture, now + hours(26)).await;
-    assert_eq!(later.versions, [(fixture.id, Version(3))]);
+    assert_eq!(later.versions, [(fixture.id, LaneId::MAIN, Version(3))]);
     assert!(
         newest(&fixture, LaneId::MAIN)
             .await
@@ -132,6 +135,7 @@ async fn a_change_of_the_spec_wins_against_a_publisher_that_read_before_it() {
         revision: Revision(2),
         spec: &fixture.spec,
         arms: &fixture.arms,
+        lanes: &fixture.lanes,
         started_at: fixture.start,
         reason: "applied revision 2",
         at: now,
@@ -170,4 +174,57 @@ async fn what_does_not_run_is_not_published() {
         publish(&fixture, fixture.start + hours(26)).await,
         Published::default()
     );
+}
+
+/// Two learning lanes: one that learns with the floor of the experiment, one with a wider floor and no burn-in.
+const LANES: &str = r#"
+[[experiment]]
+key = "checkout"
+arms = ["blue", "green"]
+control = "blue"
+holdback = "20%"
+reward = "purchase"
+
+[experiment.policy]
+floor = "5%"
+burn_in = { for = "1h", exposures_per_arm = 0, rewards_per_arm = 1000 }
+
+[[experiment.lane]]
+name = "patient"
+share = "25%"
+
+[[experiment.lane]]
+name = "hasty"
+share = "75%"
+[experiment.lane.policy]
+floor = "20%"
+burn_in = { for = "1h", exposures_per_arm = 0, rewards_per_arm = 10 }
+"#;
+
+#[tokio::test]
+async fn every_lane_learns_from_its_own_units_under_its_own_policy() {
+    let fixture = Fixture::start(LANES).await;
+    let (patient, hasty) = (LaneId(2), LaneId(3));
+    let drawn = teach(&fixture, 0..800, fixture.start).await;
+    let units = |lane: LaneId| drawn.iter().filter(|it| it.lane == lane).count();
+    assert!(
+        (120..=200).contains(&units(LaneId::HOLDBACK)),
+        "of 800, 160"
+    );
+    assert!((120..=200).contains(&units(patient)), "of 640, 160");
+    assert!((430..=530).contains(&units(hasty)), "of 640, 480");
+
+    let now = fixture.start + hours(26);
+    let published = publish(&fixture, now).await;
+    assert_eq!(published.versions, [(fixture.id, hasty, Version(2))]);
+    let version = newest(&fixture, hasty).await;
+    let resolved: u64 = version.evidence.iter().map(|arm| arm.stats.resolved).sum();
+    assert_eq!(resolved, units(hasty) as u64, "nobody else's units");
+    let green = fixture.arms.iter().find(|arm| arm.name.as_str() == "green");
+    let share = version.allocation.get(green.unwrap().id);
+    assert!((0.79..=0.8).contains(&share), "{share}");
+    let waiting = newest(&fixture, patient).await;
+    assert_eq!(waiting.version, Version(1));
+    assert!(waiting.burn_in.is_some());
+    assert_verified(&fixture).await;
 }

@@ -3,7 +3,9 @@
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::allocation::Allocation;
-use crate::experiment::{ARMS, Arm, ArmId, ExperimentKey, LaneId, RunState, Share, Version};
+use crate::experiment::{
+    ARMS, Arm, ArmId, ExperimentKey, LaneId, LaneName, RunState, Share, Version,
+};
 use crate::targeting::Targeting;
 
 /// Rounding of the lanes' shares (`1 - holdback` is rounded once) stays far below this.
@@ -34,6 +36,8 @@ pub struct Serving {
 pub struct ServingLane {
     /// Its number.
     pub id: LaneId,
+    /// Its name.
+    pub name: LaneName,
     /// Its share of the participants.
     pub share: Share,
     /// The policy version in force.

@@ -134,7 +134,7 @@ fn lane_step(serving: &Serving, drawn: &Drawn) -> TraceStep {
     let mut stretches = Vec::new();
     for lane in &serving.lanes {
         let to = from + lane.share.get();
-        stretches.push(format!("{} {from:.6}..{to:.6}", lane_name(lane.id)));
+        stretches.push(format!("{} {from:.6}..{to:.6}", lane.name));
         from = to;
     }
     TraceStep {
@@ -144,7 +144,11 @@ fn lane_step(serving: &Serving, drawn: &Drawn) -> TraceStep {
             drawn.lane_bucket,
             stretches.join(", ")
         ),
-        outcome: format!("{}, version {}", lane_name(drawn.lane), drawn.version),
+        outcome: format!(
+            "{}, version {}",
+            lane_name(serving, drawn.lane),
+            drawn.version
+        ),
     }
 }
 
@@ -175,7 +179,7 @@ fn arm_step(serving: &Serving, drawn: &Drawn) -> TraceStep {
 fn result_step(serving: &Serving, decision: &Decision) -> TraceStep {
     let (detail, outcome) = match decision {
         Decision::Draw { arm, lane, .. } => (
-            format!("recorded in lane {}", lane_name(*lane)),
+            format!("recorded in lane {}", lane_name(serving, *lane)),
             format!("{} ({})", name(serving, *arm), Reason::Assigned),
         ),
         Decision::Control { reason } => (
@@ -200,10 +204,8 @@ fn name(serving: &Serving, arm: ArmId) -> String {
         .map_or_else(|| format!("arm {arm}"), |it| it.name.to_string())
 }
 
-fn lane_name(lane: LaneId) -> String {
-    match lane {
-        LaneId::HOLDBACK => "holdback".to_owned(),
-        LaneId::MAIN => "main".to_owned(),
-        other => format!("lane {other}"),
-    }
+fn lane_name(serving: &Serving, lane: LaneId) -> String {
+    serving
+        .lane(lane)
+        .map_or_else(|| format!("lane {lane}"), |it| it.name.to_string())
 }

@@ -1,5 +1,6 @@
 //! What a change means for users, in words with figures: who moves, what is stopped, what new units get.
 
+mod lanes;
 mod split;
 
 use crate::experiment::{Arm, ArmName, RunState, Verb};
@@ -91,6 +92,7 @@ pub(super) fn of_change(
     traffic(&mut effects, current, wanted);
     eligibility(&mut effects, fields);
     holdback(&mut effects, current, wanted);
+    lanes::of_change(&mut effects, current, wanted);
     let moved = moved || effects.0.len() > said;
     split::of_change(&mut effects, current, wanted);
     if !moved {

@@ -1,10 +1,10 @@
 //! The typed diff: every field of a spec, compared and put into words. Nothing is left out by `..`.
 
-mod sections;
+pub(super) mod sections;
 pub(super) mod words;
 
 use crate::experiment::{RunState, Verb};
-use crate::plan::{FieldChange, arms};
+use crate::plan::{FieldChange, arms, lanes};
 use crate::spec::model::ExperimentSpec;
 
 use sections::{decision, guardrails, policy, reward, schedule, targeting};
@@ -48,6 +48,16 @@ impl Fields {
         self.compare(path, &from, &to, |value| words::or_none(*value));
     }
 
+    /// Adds what `compare` finds, as parts of `path`.
+    pub(super) fn within(&mut self, path: &str, compare: impl FnOnce(&mut Self)) {
+        let mut inner = Self::default();
+        compare(&mut inner);
+        self.0.extend(inner.0.into_iter().map(|field| FieldChange {
+            path: format!("{path}.{}", field.path),
+            ..field
+        }));
+    }
+
     /// Adds a field that differs.
     pub(super) fn push(&mut self, path: impl Into<String>, from: &str, to: &str) {
         let (from, to) = words::cut(from, to);
@@ -74,6 +84,7 @@ pub(super) fn diff(from: &ExperimentSpec, to: &ExperimentSpec) -> Vec<FieldChang
         arms: arms_before,
         targeting: targeting_before,
         policy: policy_before,
+        lanes: _,
         reward: reward_before,
         guardrails: guardrails_before,
         decision: decision_before,
@@ -90,6 +101,7 @@ pub(super) fn diff(from: &ExperimentSpec, to: &ExperimentSpec) -> Vec<FieldChang
         it.word().to_owned()
     });
     policy(&mut fields, policy_before, &to.policy);
+    lanes::compare(&mut fields, from, to);
     reward(&mut fields, reward_before, &to.reward);
     arms::compare(&mut fields, arms_before, &to.arms);
     targeting(&mut fields, targeting_before, &to.targeting);
@@ -125,7 +137,7 @@ pub(super) fn of_new(spec: &ExperimentSpec, verb: Option<Verb>) -> Vec<FieldChan
         ("state", verb.map_or("draft", state_after).to_owned()),
         ("arms", names.join(", ")),
         ("control", spec.control().name.to_string()),
-        ("policy", spec.policy.kind.name().to_owned()),
+        ("policy", spec.describe_policies()),
         ("reward", spec.reward.describe()),
         ("traffic", spec.traffic.to_string()),
     ];

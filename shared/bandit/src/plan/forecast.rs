@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::experiment::{ArmId, ArmName, Millis};
-use crate::plan::Current;
+use crate::plan::{Current, LaneNow};
 use crate::policy::{ArmView, Evidence, allocate};
-use crate::spec::model::ExperimentSpec;
+use crate::spec::model::{ExperimentSpec, LaneSpec};
 
 /// The split that would be published.
 pub(super) struct Forecast {
@@ -15,21 +15,28 @@ pub(super) struct Forecast {
     pub burn_in: Option<String>,
 }
 
-/// The learning lane's split under the new spec, with what has been learnt so far.
-pub(super) fn of_change(current: &Current, wanted: &ExperimentSpec) -> Option<Forecast> {
+/// A learning lane's split under the new spec, with what it has learnt so far.
+pub(super) fn of_change(
+    current: &Current,
+    wanted: &ExperimentSpec,
+    lane: &LaneSpec,
+) -> Option<Forecast> {
     let ids: BTreeMap<&ArmName, ArmId> =
         current.arms.iter().map(|arm| (&arm.name, arm.id)).collect();
     let next = ids.values().map(|id| id.0 + 1).max().unwrap_or(0);
-    predict(wanted, &ids, next, &current.evidence, current.running_for)
+    let nothing = LaneNow::default();
+    let now = current.lanes.get(&lane.name).unwrap_or(&nothing);
+    predict(wanted, lane, &ids, next, &now.evidence, current.running_for)
 }
 
-/// The split a new experiment starts with.
-pub(super) fn of_new(spec: &ExperimentSpec) -> Option<Forecast> {
-    predict(spec, &BTreeMap::new(), 0, &BTreeMap::new(), Millis(0))
+/// The split that a learning lane of a new experiment starts with.
+pub(super) fn of_new(spec: &ExperimentSpec, lane: &LaneSpec) -> Option<Forecast> {
+    predict(spec, lane, &BTreeMap::new(), 0, &BTreeMap::new(), Millis(0))
 }
 
 fn predict(
     spec: &ExperimentSpec,
+    lane: &LaneSpec,
     ids: &BTreeMap<&ArmName, ArmId>,
     mut next: u16,
     evidence: &BTreeMap<ArmName, Evidence>,
@@ -54,7 +61,7 @@ fn predict(
     }
     views.sort_by_key(|view| view.id);
     let name = |id: ArmId| names.get(&id).map_or_else(String::new, ToString::to_string);
-    let published = allocate(&spec.policy, &views, running_for, name).ok()?;
+    let published = allocate(&lane.policy, &views, running_for, name).ok()?;
     let id_of: BTreeMap<&ArmName, ArmId> = names.iter().map(|(id, name)| (*name, *id)).collect();
     Some(Forecast {
         shares: spec

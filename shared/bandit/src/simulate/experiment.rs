@@ -4,9 +4,10 @@ mod state;
 
 use crate::assign::InvalidServing;
 use crate::experiment::{Arm, ArmId, LaneId, Millis};
+use crate::lanes::{Lane, LaneNumbers};
 use crate::policy::PolicyError;
 use crate::simulate::Truth;
-use crate::spec::model::{ExperimentSpec, Lane};
+use crate::spec::model::ExperimentSpec;
 use state::State;
 
 /// One day, in milliseconds.
@@ -110,7 +111,7 @@ impl<'a> Simulation<'a> {
             truth,
             scenario,
             arms: arms.collect(),
-            lanes: spec.lanes(),
+            lanes: LaneNumbers::default().lanes_of(spec),
             seed,
         })
     }
@@ -153,9 +154,9 @@ impl<'a> Simulation<'a> {
 
     /// How often the policies are asked.
     pub fn publish_every(&self) -> Millis {
-        self.scenario
-            .publish_every
-            .max(self.spec.policy.publish_every)
+        let learning = self.lanes.iter().filter(|lane| lane.learns);
+        let soonest = learning.map(|lane| lane.policy.publish_every).min();
+        self.scenario.publish_every.max(soonest.unwrap_or_default())
     }
 
     fn end(&self) -> Millis {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::experiment::{ARMS, ArmName};
 use crate::spec::config;
-use crate::spec::model::{ArmSpec, PolicyKind, PolicySpec};
+use crate::spec::lane::InForce;
+use crate::spec::model::{ArmSpec, PolicyKind};
 use crate::spec::reader::Reader;
 use crate::spec::slot::Slot;
 
@@ -24,8 +25,9 @@ struct Draft<'a> {
     weight: f64,
 }
 
-/// Reads `arm` (or `arms`) and `control` of an experiment.
-pub(super) fn read(experiment: &Reader<'_>, policy: Option<&PolicySpec>) -> Option<Vec<ArmSpec>> {
+/// Reads `arm` (or `arms`) and `control` of an experiment. `policies` are those that lanes learn by, none where one
+/// cannot be read.
+pub(super) fn read(experiment: &Reader<'_>, policies: &[InForce<'_>]) -> Option<Vec<ArmSpec>> {
     let Some(list) = experiment.either("arm", "arms") else {
         experiment.problem("has no arms", HOW);
         return None;
@@ -47,13 +49,15 @@ pub(super) fn read(experiment: &Reader<'_>, policy: Option<&PolicySpec>) -> Opti
     let drafts: Vec<Draft<'_>> = items
         .into_iter()
         .enumerate()
-        .filter_map(|(index, slot)| read_arm(slot, index, policy))
+        .filter_map(|(index, slot)| read_arm(slot, index, policies))
         .collect();
     check_unique(&drafts);
     let complete = drafts.len() == count;
     let control = find_control(experiment, &drafts, complete);
-    check_weights(experiment, &drafts, policy);
-    check_floor(experiment, count, policy);
+    check_weights(experiment, &drafts, policies);
+    for policy in policies {
+        check_floor(experiment, count, policy);
+    }
     let control = control.filter(|_| complete)?;
     Some(
         drafts
@@ -68,7 +72,7 @@ pub(super) fn read(experiment: &Reader<'_>, policy: Option<&PolicySpec>) -> Opti
     )
 }
 
-fn read_arm<'a>(slot: Slot<'a>, index: usize, policy: Option<&PolicySpec>) -> Option<Draft<'a>> {
+fn read_arm<'a>(slot: Slot<'a>, index: usize, policies: &[InForce<'_>]) -> Option<Draft<'a>> {
     let slot = slot.inside(format!("arm {}", index + 1));
     if slot.value().is_str() {
         return Some(Draft {
@@ -97,7 +101,7 @@ fn read_arm<'a>(slot: Slot<'a>, index: usize, policy: Option<&PolicySpec>) -> Op
     let config = config::read(&table);
     let weight = table
         .slot("weight")
-        .and_then(|slot| read_weight(&slot, policy));
+        .and_then(|slot| read_weight(&slot, policies));
     Some(Draft {
         slot: slot.inside(called),
         name: name?,
@@ -107,13 +111,13 @@ fn read_arm<'a>(slot: Slot<'a>, index: usize, policy: Option<&PolicySpec>) -> Op
     })
 }
 
-fn read_weight(slot: &Slot<'_>, policy: Option<&PolicySpec>) -> Option<f64> {
+fn read_weight(slot: &Slot<'_>, policies: &[InForce<'_>]) -> Option<f64> {
     let weight = slot.number()?;
     if weight < 0.0 {
         slot.problem(format!("is {weight}"), "write a number of at least 0");
         return None;
     }
-    let learns = policy.is_some_and(|policy| policy.kind != PolicyKind::Fixed);
+    let learns = !policies.is_empty() && !policies.iter().any(is_fixed);
     #[expect(
         clippy::float_cmp,
         reason = "1 is exactly what an undeclared weight is"
@@ -198,8 +202,12 @@ fn named_control(
     Some(name)
 }
 
-fn check_weights(experiment: &Reader<'_>, drafts: &[Draft<'_>], policy: Option<&PolicySpec>) {
-    let fixed = policy.is_some_and(|policy| policy.kind == PolicyKind::Fixed);
+fn is_fixed(policy: &InForce<'_>) -> bool {
+    policy.policy.kind == PolicyKind::Fixed
+}
+
+fn check_weights(experiment: &Reader<'_>, drafts: &[Draft<'_>], policies: &[InForce<'_>]) {
+    let fixed = policies.iter().any(is_fixed);
     let sum: f64 = drafts.iter().map(|draft| draft.weight).sum();
     if fixed && !drafts.is_empty() && !(sum > 0.0 && sum.is_finite()) {
         experiment.problem(
@@ -209,14 +217,14 @@ fn check_weights(experiment: &Reader<'_>, drafts: &[Draft<'_>], policy: Option<&
     }
 }
 
-fn check_floor(experiment: &Reader<'_>, count: usize, policy: Option<&PolicySpec>) {
-    let Some(policy) = policy else { return };
+fn check_floor(experiment: &Reader<'_>, count: usize, in_force: &InForce<'_>) {
+    let InForce { lane, policy } = in_force;
     let arms = count as f64;
     let floor = policy.floor.get();
     if arms * floor >= 1.0 {
         experiment.problem(
             format!(
-                "gives {count} arms a floor of {} each, which leaves nothing to learn with",
+                "{lane}gives {count} arms a floor of {} each, which leaves nothing to learn with",
                 policy.floor
             ),
             format!("write a policy.floor below {}", Rounded(1.0 / arms)),
@@ -226,7 +234,7 @@ fn check_floor(experiment: &Reader<'_>, count: usize, policy: Option<&PolicySpec
         && arms * most.get() < 1.0
     {
         experiment.problem(
-            format!("allows {count} arms at most {most} each, which is less than everyone"),
+            format!("{lane}allows {count} arms at most {most} each, which is less than everyone"),
             format!("write a policy.max_weight above {}", Rounded(1.0 / arms)),
         );
     }

@@ -5,19 +5,21 @@ use std::fmt;
 use crate::experiment::{Millis, Share};
 use crate::spec::model::{
     Aggregate, AutoDecision, Credit, DecisionPreset, DeclaredState, Direction, EventMeasure,
-    ExperimentSpec, GuardrailAction, GuardrailCheck, GuardrailSpec, Memory, OnNoData, OnOutage,
-    OutcomeSpec, PolicyKind, RewardSpec, SuccessSpec,
+    ExperimentSpec, GuardrailAction, GuardrailCheck, GuardrailSpec, LaneSpec, Memory, OnNoData,
+    OnOutage, OutcomeSpec, PolicyKind, RewardSpec, SuccessSpec,
 };
 use crate::spec::{decision, experiment, guardrail, reward};
 
 /// What the spec declares ahead of its engine, one sentence each. `plan` shows them: nothing is silently ignored.
 pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
     let mut parts = Vec::new();
-    if !matches!(spec.policy.kind, PolicyKind::Thompson | PolicyKind::Fixed) {
-        parts.push(format!(
-            "policy \"{}\": does not run yet; the split stays even",
-            spec.policy.kind.name()
-        ));
+    for lane in spec.learning_lanes() {
+        if !matches!(lane.policy.kind, PolicyKind::Thompson | PolicyKind::Fixed) {
+            parts.push(format!(
+                "policy \"{}\": does not run yet; the split stays even",
+                lane.policy.kind.name()
+            ));
+        }
     }
     if spec.reward.credit != Credit::Matured {
         parts.push(format!(
@@ -25,7 +27,8 @@ pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
             spec.reward.credit.word()
         ));
     }
-    if spec.policy.memory.is_some() {
+    let lanes = spec.learning_lanes();
+    if lanes.iter().any(|lane| lane.policy.memory.is_some()) {
         parts.push("policy.memory: does not run yet; allocation learns from everything".to_owned());
     }
     if spec.on_outage == OnOutage::Frozen {
@@ -70,6 +73,28 @@ impl fmt::Display for Share {
             return f.write_str(&percent);
         }
         self.get().fmt(f)
+    }
+}
+
+impl LaneSpec {
+    /// Such as `50% under thompson`.
+    pub fn describe(&self) -> String {
+        format!("{} under {}", self.share, self.policy.kind.name())
+    }
+}
+
+impl ExperimentSpec {
+    /// Such as `thompson`, or with lanes `careful: 50% under thompson, steady: 50% under fixed`.
+    pub fn describe_policies(&self) -> String {
+        if self.lanes.is_empty() {
+            return self.policy.kind.name().to_owned();
+        }
+        let lanes: Vec<String> = self
+            .lanes
+            .iter()
+            .map(|lane| format!("{}: {}", lane.name, lane.describe()))
+            .collect();
+        lanes.join(", ")
     }
 }
 

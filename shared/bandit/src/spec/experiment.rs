@@ -8,7 +8,7 @@ use crate::spec::problem::Problems;
 use crate::spec::reader::Reader;
 use crate::spec::slot::Slot;
 use crate::spec::{
-    arms, decision, defaults, guardrail, limits, policy, reward, schedule, targeting,
+    arms, decision, defaults, guardrail, lane, limits, policy, reward, schedule, targeting,
 };
 
 /// The keys of an experiment, in the order in which they are written.
@@ -23,6 +23,8 @@ pub(super) const KEYS: &[&str] = &[
     "on_outage",
     "salt",
     "policy",
+    "lane",
+    "lanes",
     "control",
     "reward",
     "arm",
@@ -101,7 +103,11 @@ fn read_spec(table: &Reader<'_>, key: Option<&ExperimentKey>) -> Option<Experime
     let traffic = share("traffic").unwrap_or(Share::ALL);
     let holdback = share("holdback").unwrap_or_else(defaults::holdback);
     let policy = policy::read(table);
-    let arms = arms::read(table, policy.as_ref());
+    let lanes = lane::read_all(table, policy.as_ref());
+    let arms = arms::read(
+        table,
+        &lane::policies_in_force(policy.as_ref(), lanes.as_ref()),
+    );
     let reward = reward::read(table);
     let targeting = targeting::read(table);
     let guardrails = guardrail::read_all(table);
@@ -121,6 +127,7 @@ fn read_spec(table: &Reader<'_>, key: Option<&ExperimentKey>) -> Option<Experime
         arms: arms?,
         targeting,
         policy: policy?,
+        lanes: lanes?,
         reward: reward?,
         guardrails,
         decision,

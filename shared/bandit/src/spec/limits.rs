@@ -31,6 +31,10 @@ pub const MAX_ATTRIBUTES: usize = 64;
 /// Values of one matcher; countries of the world fit four times.
 pub const MAX_VALUES: usize = 1_000;
 
+/// Learning lanes of one experiment: each needs units enough to learn from alone, and costs a computation of its
+/// split a second.
+pub const MAX_LANES: usize = 8;
+
 /// Guardrails of one experiment; every one is evaluated every 30 s.
 pub const MAX_GUARDRAILS: usize = 32;
 

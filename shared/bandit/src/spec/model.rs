@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::{ArmName, ExperimentKey, LaneId, Millis, Share};
+use crate::experiment::{ArmName, ExperimentKey, LaneName, Millis, Share};
 use crate::targeting::Targeting;
 
 /// One `[[experiment]]`, valid as a whole.
@@ -34,8 +34,12 @@ pub struct ExperimentSpec {
     pub arms: Vec<ArmSpec>,
     /// Who is eligible.
     pub targeting: Targeting,
-    /// How the learning lane turns posteriors into an allocation.
+    /// How a learning lane that says nothing else turns posteriors into an allocation.
     pub policy: PolicySpec,
+    /// The learning lanes, in the order of the file; none stands for one lane with everyone. Where there are any,
+    /// their shares sum to 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<LaneSpec>,
     /// What counts as success. Settled at start.
     pub reward: RewardSpec,
     /// Limits that protect users.
@@ -83,6 +87,18 @@ pub struct ArmSpec {
     pub config: serde_json::Value,
     /// Its part of a `fixed` split, relative to the other arms' weights; 1 unless declared.
     pub weight: f64,
+}
+
+/// One learning lane of the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaneSpec {
+    /// Its name; never `holdback`.
+    pub name: LaneName,
+    /// Its share of the participants outside the holdback.
+    pub share: Share,
+    /// How it allocates; the experiment's policy unless declared.
+    pub policy: PolicySpec,
 }
 
 /// How a lane allocates.
@@ -448,19 +464,6 @@ pub struct RampStep {
     pub min_samples: u64,
 }
 
-/// A share of the participants under one policy.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lane {
-    /// Its number.
-    pub id: LaneId,
-    /// Its name on screens.
-    pub name: &'static str,
-    /// Its share of the participants; the lanes' shares sum to 1.
-    pub share: Share,
-    /// Whether it learns.
-    pub learns: bool,
-}
-
 impl ExperimentSpec {
     /// The control arm.
     pub fn control(&self) -> &ArmSpec {
@@ -468,27 +471,6 @@ impl ExperimentSpec {
             .iter()
             .find(|arm| arm.control)
             .expect("a valid spec has exactly one control")
-    }
-
-    /// The lanes in the order of the lane draw: the holdback, if it has a share, then the learning lane.
-    pub fn lanes(&self) -> Vec<Lane> {
-        let holdback = self.holdback.get();
-        let learning = Lane {
-            id: LaneId::MAIN,
-            name: "main",
-            share: Share::new(1.0 - holdback).expect("one minus a share is a share"),
-            learns: true,
-        };
-        if holdback <= 0.0 {
-            return vec![learning];
-        }
-        let held_back = Lane {
-            id: LaneId::HOLDBACK,
-            name: "holdback",
-            share: self.holdback,
-            learns: false,
-        };
-        vec![held_back, learning]
     }
 }
 

@@ -10,7 +10,7 @@ use crate::spec::text;
 use crate::targeting::{Matcher, Targeting};
 
 use guarding::{short_decision, write_decision, write_guardrail, write_schedule};
-use learning::{short_policy, short_reward, write_names, write_policy, write_reward};
+use learning::{short_policy, short_reward, write_lane, write_names, write_policy, write_reward};
 
 /// The spec as a `[[experiment]]` section; [`crate::spec::parse`] reads it back as the same spec.
 pub fn to_toml(spec: &ExperimentSpec) -> String {
@@ -27,6 +27,7 @@ pub fn to_toml(spec: &ExperimentSpec) -> String {
         arms,
         targeting,
         policy,
+        lanes,
         reward,
         guardrails,
         decision,
@@ -53,10 +54,13 @@ pub fn to_toml(spec: &ExperimentSpec) -> String {
     let short_decision = decision.as_ref().and_then(short_decision);
     out.some("decision", short_decision.clone());
     if short_policy.is_none() {
-        write_policy(&mut out, policy);
+        write_policy(&mut out, "[experiment.policy]", policy);
     }
     if short_reward.is_none() {
         write_reward(&mut out, reward);
+    }
+    for lane in lanes {
+        write_lane(&mut out, lane, policy);
     }
     for arm in arms {
         write_arm(&mut out, arm);

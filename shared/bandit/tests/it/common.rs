@@ -28,12 +28,14 @@ pub(crate) fn serving_with(allocation: &[f64], traffic: f64, holdback: f64) -> S
     let learned = ids.iter().copied().zip(allocation.iter().copied());
     let main = ServingLane {
         id: LaneId::MAIN,
+        name: "main".parse().unwrap(),
         share: share(1.0 - holdback),
         version: Version(4),
         allocation: Allocation::new(learned.collect()).unwrap(),
     };
     let held_back = ServingLane {
         id: LaneId::HOLDBACK,
+        name: "holdback".parse().unwrap(),
         share: share(holdback),
         version: Version(1),
         allocation: Allocation::even(&ids).unwrap(),

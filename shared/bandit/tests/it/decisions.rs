@@ -211,6 +211,7 @@ fn a_stored_draw_is_drawn_again_after_its_arm_was_retired() {
 fn refuses_to_serve_what_makes_no_sense() {
     let lane = |arms: &[u16], share: f64| ServingLane {
         id: LaneId::MAIN,
+        name: "main".parse().unwrap(),
         share: Share::new(share).unwrap(),
         version: Version(1),
         allocation: Allocation::even(&arms.iter().map(|&id| ArmId(id)).collect::<Vec<_>>())

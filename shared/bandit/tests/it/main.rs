@@ -17,6 +17,7 @@ mod guardrails;
 mod inference_coverage;
 mod inference_oracles;
 mod inference_properties;
+mod lanes;
 mod memory;
 mod offpolicy;
 mod oracles;

@@ -10,7 +10,7 @@ use crate::spec::model::{
 };
 use crate::targeting::{Matcher, Targeting};
 
-pub(super) fn policy(fields: &mut Fields, from: &PolicySpec, to: &PolicySpec) {
+pub(in crate::plan) fn policy(fields: &mut Fields, from: &PolicySpec, to: &PolicySpec) {
     let PolicySpec {
         kind,
         floor,

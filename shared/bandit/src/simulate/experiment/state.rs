@@ -8,10 +8,11 @@ use super::{LaneRun, Run, Simulation, SimulationError, position, regret_of};
 use crate::allocation::Allocation;
 use crate::assign::{Serving, ServingLane, UnitKey, draw};
 use crate::experiment::{Arm, ArmId, Millis, RunState, Version};
+use crate::lanes::Lane;
 use crate::policy::{self, ArmView, Publication};
 use crate::posterior::{ArmStats, Moments};
 use crate::simulate::Generator;
-use crate::spec::model::{ExperimentSpec, Lane};
+use crate::spec::model::ExperimentSpec;
 use crate::targeting::Targeting;
 
 /// The streams of a run: unit keys and rewards do not shift one another.
@@ -56,6 +57,7 @@ impl<'a> State<'a> {
             let next = publication(of.spec, &of.arms, lane, &stats, Millis(0))?;
             served.push(ServingLane {
                 id: lane.id,
+                name: lane.name.clone(),
                 share: lane.share,
                 version: Version(1),
                 allocation: next.allocation.clone(),
@@ -156,7 +158,7 @@ impl<'a> State<'a> {
                 state.stale = false;
             }
             let since = Millis(now.0 - state.published_at.0);
-            let every = of.spec.policy.publish_every;
+            let every = lane.policy.publish_every;
             let next = &state.next.allocation;
             if policy::should_publish(&served.allocation, next, since, every) {
                 served.allocation = next.clone();
@@ -207,7 +209,7 @@ fn publication(
         })
         .collect();
     let name = |id: ArmId| id.to_string();
-    Ok(policy::allocate(&spec.policy, &views, running_for, name)?)
+    Ok(policy::allocate(&lane.policy, &views, running_for, name)?)
 }
 
 fn serving(of: &Simulation<'_>, lanes: Vec<ServingLane>) -> Result<Serving, SimulationError> {

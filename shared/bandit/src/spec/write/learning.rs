@@ -2,11 +2,30 @@
 
 use crate::spec::defaults;
 use crate::spec::model::{
-    BetaPrior, BurnIn, Credit, Direction, Memory, OutcomeSpec, PolicyKind, PolicySpec, RewardSpec,
-    SuccessSpec,
+    BetaPrior, BurnIn, Credit, Direction, LaneSpec, Memory, OutcomeSpec, PolicyKind, PolicySpec,
+    RewardSpec, SuccessSpec,
 };
 use crate::spec::text;
 use crate::spec::write::{Out, duration};
+
+/// A lane; its policy only where it is not the experiment's.
+pub(super) fn write_lane(out: &mut Out, lane: &LaneSpec, experiment: &PolicySpec) {
+    let LaneSpec {
+        name,
+        share,
+        policy,
+    } = lane;
+    out.section("[[experiment.lane]]");
+    out.line("name", text::quoted(name.as_str()));
+    out.line("share", text::share(*share));
+    if policy == experiment {
+        return;
+    }
+    match short_policy(policy) {
+        Some(word) => out.line("policy", word),
+        None => write_policy(out, "[experiment.lane.policy]", policy),
+    }
+}
 
 /// A policy of which only the kind is not the default.
 pub(super) fn short_policy(policy: &PolicySpec) -> Option<String> {
@@ -19,7 +38,7 @@ pub(super) fn short_policy(policy: &PolicySpec) -> Option<String> {
     short.then(|| text::quoted(policy.kind.name()))
 }
 
-pub(super) fn write_policy(out: &mut Out, policy: &PolicySpec) {
+pub(super) fn write_policy(out: &mut Out, header: &str, policy: &PolicySpec) {
     let PolicySpec {
         kind,
         floor,
@@ -29,7 +48,7 @@ pub(super) fn write_policy(out: &mut Out, policy: &PolicySpec) {
         publish_every,
         memory,
     } = policy;
-    out.section("[experiment.policy]");
+    out.section(header);
     out.line("kind", text::quoted(kind.name()));
     match kind {
         PolicyKind::TopTwoThompson { beta } => out.line("beta", text::number(beta.get())),
