@@ -9,6 +9,7 @@ mod daemon;
 mod detail;
 mod estimates;
 mod evaluate;
+mod evidence;
 mod experiments;
 mod explain;
 mod failure;

@@ -18,5 +18,6 @@ pub mod msg;
 pub mod output;
 pub mod runtime;
 pub mod theme;
+pub mod units;
 pub mod update;
 pub mod view;

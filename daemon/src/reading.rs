@@ -4,6 +4,7 @@
 mod beliefs;
 mod detail;
 mod error;
+mod evidence;
 mod explain;
 mod figures;
 mod insights;

@@ -3,9 +3,10 @@
 use protocol::experiments::{ArmRow, Detail, Row};
 
 use super::daemon::Daemon;
-use super::format::{age, count, instant, percent, probability, rate, state};
+use super::format::{age, count, instant, percent, probability, state};
 use super::{Exit, Failure};
 use crate::output::{self, Align, Answer, Role, Span, Table, Text, plain, versioned};
+use crate::units::Units;
 
 /// As many recent events as fit below the rest on a terminal of 50 lines.
 const EVENTS: usize = 12;
@@ -39,7 +40,7 @@ pub(super) fn text(detail: &Detail) -> Text {
     let row = &detail.row;
     let mut text = heading(detail);
     text.blank();
-    text.append(arms(&row.arms).text());
+    text.append(arms(&row.arms, Units::of(row.scale)).text());
     if !row.guardrails.is_empty() {
         text.blank();
         text.append(guardrail_table(row).text());
@@ -150,7 +151,7 @@ fn guardrail_table(row: &Row) -> Table {
 }
 
 /// The arms with their figures; every mean with its interval.
-pub(super) fn arms(arms: &[ArmRow]) -> Table {
+pub(super) fn arms(arms: &[ArmRow], units: Units) -> Table {
     use Align::{Left, Right};
     let mut table = Table::new(&[
         ("ARM", Left),
@@ -168,21 +169,29 @@ pub(super) fn arms(arms: &[ArmRow]) -> Table {
             plain(percent(arm.share)),
             plain(count(arm.assigned)),
             plain(count(arm.resolved)),
-            plain(rate(arm.mean)),
-            plain(format!("{} .. {:>6}", rate(arm.low), rate(arm.high))),
+            plain(if_seen(arm, units.value(arm.mean))),
+            plain(if_seen(arm, units.interval(arm.low, arm.high))),
             plain(if_open(arm, probability(arm.p_best))),
-            plain(if_open(arm, format!("{:.3} pp", arm.expected_loss * 100.0))),
+            plain(if_open(arm, units.size(arm.expected_loss))),
         ]);
     }
     table
 }
 
+/// What the prior says of an arm is nothing that was seen.
+pub(super) fn if_seen(arm: &ArmRow, figure: String) -> String {
+    if arm.resolved == 0 {
+        return "no data".to_owned();
+    }
+    figure
+}
+
 /// A retired arm is no choice any more.
-fn if_open(arm: &ArmRow, figure: String) -> String {
+pub(super) fn if_open(arm: &ArmRow, figure: String) -> String {
     if arm.retired { "-".to_owned() } else { figure }
 }
 
-fn arm_name(arm: &ArmRow) -> Span {
+pub(super) fn arm_name(arm: &ArmRow) -> Span {
     if arm.retired {
         return Span::new(Role::Dim, format!("{} (retired)", arm.name));
     }

@@ -23,11 +23,6 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }
 
-/// A rate as `8.12%`: two digits more than people decide by.
-pub(super) fn rate(rate: f64) -> String {
-    format!("{:.2}%", rate * 100.0)
-}
-
 /// A probability with three digits.
 pub(super) fn probability(p: f64) -> String {
     format!("{p:.3}")

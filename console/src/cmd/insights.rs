@@ -4,8 +4,10 @@ use protocol::experiments::Insights;
 
 use super::Failure;
 use super::daemon::Daemon;
-use super::format::{count, instant, probability, rate};
+use super::evidence;
+use super::format::{count, instant, probability};
 use crate::output::{Align, Answer, Role, Span, Table, Text, plain, versioned};
+use crate::units::Units;
 
 pub(super) async fn run(daemon: &Daemon, key: &str) -> Result<Answer, Failure> {
     let context = Daemon::patience();
@@ -23,8 +25,21 @@ pub(super) fn text(insights: &Insights) -> Text {
         plain(format!("  as of {}", instant(insights.as_of))),
     ]);
     text.say(&insights.summary);
+    let units = Units::of(insights.scale);
     text.blank();
-    text.append(table(insights).text());
+    text.append(table(insights, units).text());
+    if let Some(found) = &insights.evidence {
+        text.blank();
+        text.append(evidence::weighted(found, units));
+    }
+    text.blank();
+    for arm in &insights.arms {
+        text.line([
+            Span::new(Role::Strong, &arm.arm),
+            plain(": "),
+            plain(&arm.recommendation),
+        ]);
+    }
     if !insights.caveats.is_empty() {
         text.blank();
     }
@@ -34,29 +49,35 @@ pub(super) fn text(insights: &Insights) -> Text {
     text
 }
 
-fn table(insights: &Insights) -> Table {
+fn table(insights: &Insights, units: Units) -> Table {
     use Align::{Left, Right};
     let mut table = Table::new(&[
         ("ARM", Left),
         ("SAMPLES", Right),
-        ("RATE", Right),
+        ("PENDING", Right),
+        ("MEAN", Right),
         ("95% INTERVAL", Right),
         ("P(BEST)", Right),
-        ("P(>CONTROL)", Right),
-        ("READING", Left),
+        ("P(>CTRL)", Right),
     ]);
     for arm in &insights.arms {
+        let seen = |figure: String| {
+            if arm.samples == 0 {
+                return "no data".to_owned();
+            }
+            figure
+        };
         table.row([
             plain(&arm.arm),
             plain(count(arm.samples)),
-            plain(rate(arm.rate)),
-            plain(format!("{} .. {:>6}", rate(arm.low), rate(arm.high))),
+            plain(count(arm.pending)),
+            plain(seen(units.value(arm.rate))),
+            plain(seen(units.interval(arm.low, arm.high))),
             plain(probability(arm.p_best)),
             plain(
                 arm.p_beats_control
                     .map_or_else(|| "-".to_owned(), probability),
             ),
-            plain(&arm.recommendation),
         ]);
     }
     table

@@ -1,12 +1,13 @@
-//! `pitboss results`: counts, rates and posteriors of every lane.
+//! `pitboss results`: counts, rates, posteriors and evidence of every lane.
 
 use protocol::experiments::Results;
 
 use super::Failure;
 use super::daemon::Daemon;
-use super::detail;
+use super::evidence;
 use super::format::{count, instant, state};
 use crate::output::{Align, Answer, Role, Span, Table, Text, plain, versioned};
+use crate::units::Units;
 
 pub(super) async fn run(daemon: &Daemon, key: &str) -> Result<Answer, Failure> {
     let context = Daemon::patience();
@@ -26,13 +27,18 @@ pub(super) fn text(results: &Results) -> Text {
         plain(format!("  as of {}", instant(results.as_of))),
     ]);
     text.append(counts(results));
+    let units = Units::of(results.scale);
     for lane in &results.lanes {
         text.blank();
         text.line([
             Span::new(Role::Strong, format!("lane {}", lane.lane)),
             plain(format!(", {}, version {}", lane.policy, lane.version)),
         ]);
-        text.append(detail::arms(&lane.arms).text());
+        text.append(evidence::counts(&lane.arms).text());
+        text.append(evidence::beliefs(&lane.arms, units).text());
+        if let Some(found) = &lane.evidence {
+            text.append(evidence::weighted(found, units));
+        }
     }
     text
 }

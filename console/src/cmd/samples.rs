@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::control::{AuditEntry, AuditPage, Health, PartHealth};
+use protocol::evidence::{ArmEvidence, Contrast, LaneEvidence};
 use protocol::experiments::{
     AllocationPoint, ArmInsight, ArmRow, Detail, ExplainStep, Explanation, GuardrailRow, Insights,
     LaneResults, Results, Row, StoredAssignment, TimelineEntry,
@@ -68,6 +69,7 @@ pub(super) fn row() -> Row {
         holdback: 0.05,
         floor: 0.01,
         reward: "purchase within 1d, revoked by refund".into(),
+        scale: None,
         decisions_per_sec: 41.23,
         assigned: 1_482_390,
         version: 37,
@@ -159,31 +161,87 @@ pub(super) fn results() -> Results {
             policy: "thompson".into(),
             version: 37,
             arms: arms(),
+            evidence: Some(evidence()),
         }],
+        scale: None,
+    }
+}
+
+fn evidence() -> LaneEvidence {
+    let of = |arm: &str, estimate, against_control| ArmEvidence {
+        arm: arm.into(),
+        estimate: Some(estimate),
+        standard_error: Some(0.0027),
+        low: Some(estimate - 0.0081),
+        high: Some(estimate + 0.0081),
+        against_control,
+        drift_p: Some(0.31),
+    };
+    let better = Contrast {
+        difference: 0.0128,
+        standard_error: 0.0039,
+        low: 0.0012,
+        high: 0.0244,
+        p_value: 0.021,
+    };
+    LaneEvidence {
+        lane: "main".into(),
+        srm_p: 0.412,
+        srm_sequential_p: 1.0,
+        drift_p: Some(0.226),
+        arms: vec![
+            of("green", 0.0809, None),
+            of("blue", 0.0937, Some(better)),
+            ArmEvidence {
+                drift_p: None,
+                ..of("grey", 0.0431, None)
+            },
+        ],
     }
 }
 
 pub(super) fn insights() -> Insights {
-    let reading = |arm: &str, p_best: f64, p_beats_control| ArmInsight {
+    let reading = |arm: &str, p_best: f64, p_beats_control, words: &str| ArmInsight {
         arm: arm.into(),
         samples: 10_898,
+        exposed: 11_300,
+        pending: 402,
+        observed: Some(0.0944),
         rate: 0.0945,
         low: 0.089,
         high: 0.1002,
         p_best,
         p_beats_control,
         expected_loss: 0.0001,
-        recommendation: "leads".into(),
+        recommendation: words.into(),
     };
     Insights {
         experiment: "checkout_button".into(),
         as_of: now(),
         summary: "blue leads: 9.45% against 8.12%, P(best) 0.994".into(),
         arms: vec![
-            reading("blue", 0.994, Some(0.994)),
-            reading("green", 0.006, None),
+            reading(
+                "blue",
+                0.994,
+                Some(0.994),
+                "better than control, and that holds at any look: a candidate to ship",
+            ),
+            reading("green", 0.006, None, "the yardstick: keep it"),
+            ArmInsight {
+                samples: 0,
+                pending: 11_300,
+                observed: None,
+                ..reading(
+                    "violet",
+                    0.0,
+                    Some(0.5),
+                    "too few samples to tell: 0 of at least 100 have resolved",
+                )
+            },
         ],
         caveats: vec!["the holdback lane is not part of these figures".into()],
+        evidence: Some(evidence()),
+        scale: None,
     }
 }
 

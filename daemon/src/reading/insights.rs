@@ -1,7 +1,9 @@
 //! The reading of the results, in words.
 
+use bandit::inference::srm;
 use bandit::posterior::BetaPosterior;
 use bandit::probability;
+use protocol::evidence::{ArmEvidence, LaneEvidence};
 use protocol::experiments::{ArmInsight, ArmRow, Insights, Row};
 
 use super::{Reading, ReadingError};
@@ -14,6 +16,9 @@ const FEW: u64 = 100;
 /// at this threshold declares a loser between equal arms far too often (STATS 8.4), and the caveats say so.
 const LIKELY: f64 = 0.95;
 
+/// Below this, a drift is told: seen by chance in one of a hundred looks.
+const DRIFTED: f64 = 0.01;
+
 pub(super) async fn insights(
     reading: &Reading,
     live: &std::sync::Arc<Live>,
@@ -21,23 +26,32 @@ pub(super) async fn insights(
     let key = live.serving.key.as_str();
     let row = reading.row(key).await?;
     let results = reading.results(key).await?;
+    let leading = live.leading_lane().name.to_string();
+    let lane = results.lanes.iter().find(|lane| lane.lane == leading);
+    let evidence = lane.and_then(|lane| lane.evidence.clone());
     let mut arms: Vec<ArmInsight> = row
         .arms
         .iter()
         .filter(|arm| !arm.retired)
-        .map(|arm| insight(&row, arm))
+        .map(|arm| insight(&row, arm, of_arm(evidence.as_ref(), &arm.name)))
         .collect();
     arms.sort_by(|a, b| b.p_best.total_cmp(&a.p_best));
     Ok(Insights {
         experiment: row.key.clone(),
         as_of: results.as_of,
         summary: summary(&row, &arms),
-        caveats: caveats(live, &row, &arms, results.pending),
+        caveats: caveats(live, &row, &arms, evidence.as_ref(), results.pending),
         arms,
+        evidence,
+        scale: row.scale,
     })
 }
 
-fn insight(row: &Row, arm: &ArmRow) -> ArmInsight {
+fn of_arm<'a>(evidence: Option<&'a LaneEvidence>, arm: &str) -> Option<&'a ArmEvidence> {
+    evidence?.arms.iter().find(|of| of.arm == arm)
+}
+
+fn insight(row: &Row, arm: &ArmRow, evidence: Option<&ArmEvidence>) -> ArmInsight {
     let control = row.arms.iter().find(|arm| arm.control && !arm.retired);
     let p_beats_control = control
         .filter(|_| !arm.control)
@@ -45,13 +59,16 @@ fn insight(row: &Row, arm: &ArmRow) -> ArmInsight {
     ArmInsight {
         arm: arm.name.clone(),
         samples: arm.resolved,
+        exposed: arm.exposed,
+        pending: arm.exposed.saturating_sub(arm.resolved),
+        observed: (arm.resolved > 0).then(|| arm.reward_sum / arm.resolved as f64),
         rate: arm.mean,
         low: arm.low,
         high: arm.high,
         p_best: arm.p_best,
         p_beats_control,
         expected_loss: arm.expected_loss,
-        recommendation: recommendation(arm, p_beats_control),
+        recommendation: recommendation(arm, p_beats_control, evidence),
     }
 }
 
@@ -62,15 +79,38 @@ fn posterior(arm: &ArmRow) -> BetaPosterior {
     }
 }
 
-fn recommendation(arm: &ArmRow, p_beats_control: Option<f64>) -> String {
-    let words = match p_beats_control {
-        _ if arm.resolved < FEW => "too few samples to tell",
-        None if arm.p_best > LIKELY => "control is likely the best arm",
-        None => "the yardstick: keep it",
-        Some(_) if arm.p_best > LIKELY => "likely the best arm",
-        Some(p) if p > LIKELY => "likely better than control",
-        Some(p) if p < 1.0 - LIKELY => "likely worse than control",
-        Some(_) => "not to be told from control yet",
+/// One sentence. Only what holds at every look is called proven.
+fn recommendation(
+    arm: &ArmRow,
+    p_beats_control: Option<f64>,
+    evidence: Option<&ArmEvidence>,
+) -> String {
+    if arm.resolved < FEW {
+        return format!(
+            "too few samples to tell: {} of at least {FEW} have resolved",
+            arm.resolved
+        );
+    }
+    let contrast = evidence.and_then(|evidence| evidence.against_control);
+    let words = match (p_beats_control, contrast) {
+        (None, _) if arm.p_best > LIKELY => {
+            "control is likely the best arm: nothing to gain by changing"
+        }
+        (None, _) => "the yardstick: keep it",
+        (_, Some(contrast)) if contrast.low > 0.0 => {
+            "better than control, and that holds at any look: a candidate to ship"
+        }
+        (_, Some(contrast)) if contrast.high < 0.0 => {
+            "worse than control, and that holds at any look: it can be closed"
+        }
+        (Some(_), _) if arm.p_best > LIKELY => {
+            "likely the best arm, not yet proven for looking again and again: keep running"
+        }
+        (Some(p), _) if p > LIKELY => "likely better than control, not yet proven: keep running",
+        (Some(p), _) if p < 1.0 - LIKELY => {
+            "likely worse than control, not yet proven: keep running"
+        }
+        (Some(_), _) => "not to be told from control yet: keep running",
     };
     words.to_owned()
 }
@@ -101,8 +141,14 @@ fn summary(row: &Row, best_first: &[ArmInsight]) -> String {
     )
 }
 
-fn caveats(live: &Live, row: &Row, arms: &[ArmInsight], pending: u64) -> Vec<String> {
-    let mut caveats = Vec::new();
+fn caveats(
+    live: &Live,
+    row: &Row,
+    arms: &[ArmInsight],
+    evidence: Option<&LaneEvidence>,
+    pending: u64,
+) -> Vec<String> {
+    let mut caveats: Vec<String> = evidence.into_iter().flat_map(alarms).collect();
     caveats.extend(row.burn_in.clone());
     if arms.iter().any(|arm| arm.samples < FEW) {
         caveats.push(format!("some arms have fewer than {FEW} resolved units"));
@@ -119,11 +165,7 @@ fn caveats(live: &Live, row: &Row, arms: &[ArmInsight], pending: u64) -> Vec<Str
         .map_or(0, |lane| lane.version.0);
     if version > 1 {
         caveats.push(
-            "shares changed while rates may have: arms that got less traffic in good hours look worse than they are"
-                .to_owned(),
-        );
-        caveats.push(
-            "the intervals are posteriors: they hold at any look only if the prior and the model do"
+            "rates and their intervals are the policy's posterior: it takes rates as constant, and looking again and again at it declares winners too often. Weighted figures hold at every look"
                 .to_owned(),
         );
     }
@@ -133,4 +175,39 @@ fn caveats(live: &Live, row: &Row, arms: &[ArmInsight], pending: u64) -> Vec<Str
         );
     }
     caveats
+}
+
+/// What is wrong with the data themselves.
+fn alarms(evidence: &LaneEvidence) -> Vec<String> {
+    let mut alarms = Vec::new();
+    let least = evidence.srm_p.min(evidence.srm_sequential_p);
+    if least < srm::ALARM {
+        alarms.push(format!(
+            "sample ratio mismatch (p {}): the arms did not get the units that their shares promised. Trust no figure before the reason is found",
+            p_in_words(least)
+        ));
+    }
+    if let Some(p) = evidence.drift_p.filter(|p| *p < DRIFTED) {
+        alarms.push(format!(
+            "the differences between arms changed over time (p {}): which arm is better may depend on when",
+            p_in_words(p)
+        ));
+    } else if evidence
+        .arms
+        .iter()
+        .any(|arm| arm.drift_p.is_some_and(|p| p < DRIFTED))
+    {
+        alarms.push(
+            "rates changed over time, about the same for all arms: weighted figures allow for it, the posterior does not"
+                .to_owned(),
+        );
+    }
+    alarms
+}
+
+fn p_in_words(p: f64) -> String {
+    if p < 1e-4 {
+        return "below 0.0001".to_owned();
+    }
+    format!("{p:.4}")
 }

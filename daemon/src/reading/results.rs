@@ -5,6 +5,8 @@ use bandit::posterior::ArmStats;
 use protocol::experiments::{LaneResults, Results};
 
 use super::beliefs::arm_rows;
+use super::evidence;
+use super::row::scale;
 use super::{Reading, ReadingError};
 use crate::store::results as rows;
 use crate::store::state::{self, LaneStats};
@@ -22,6 +24,10 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
     let repeats = rows::repeats(&mut view, live.id).await?;
     let horizon = rows::fold_horizon(&mut view, live.id).await?;
     let versions = versions::count(&mut view, live.id).await?;
+    let mut evidence = Vec::new();
+    for lane in &live.lanes {
+        evidence.push(evidence::of_lane(reading, &mut view, live, lane).await?);
+    }
     drop(view);
     let total: ArmStats = sums.values().flat_map(LaneStats::values).copied().sum();
     let exposures = total.exposed + uncounted.exposed;
@@ -29,8 +35,10 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
     let lanes = live
         .lanes
         .iter()
-        .map(|lane| {
-            lane_results(
+        .zip(evidence)
+        .map(|(lane, evidence)| LaneResults {
+            evidence,
+            ..lane_results(
                 reading,
                 live,
                 lane,
@@ -55,6 +63,7 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
         unfolded: horizon.unfolded,
         versions,
         lanes,
+        scale: scale(live),
     })
 }
 
@@ -70,5 +79,6 @@ fn lane_results(reading: &Reading, live: &Live, lane: &Lane, stats: &LaneStats) 
         policy: policy.to_owned(),
         version: live.serving.lane(lane.id).map_or(0, |lane| lane.version.0),
         arms: arm_rows(live, lane.id, stats, &believed),
+        evidence: None,
     }
 }

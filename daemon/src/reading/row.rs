@@ -3,8 +3,9 @@
 use bandit::experiment::RunState;
 use bandit::lanes::Lane;
 use bandit::spec;
+use bandit::spec::model::{Direction, OutcomeSpec};
 use chrono::{DateTime, Utc};
-use protocol::experiments::{GuardrailRow, Row};
+use protocol::experiments::{GuardrailRow, RewardScale, Row};
 
 use super::beliefs::{Beliefs, arm_rows};
 use super::figures::OfOne;
@@ -38,6 +39,7 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
         holdback: live.spec.holdback.get(),
         floor: lane.policy.floor.get(),
         reward: live.spec.reward.describe(),
+        scale: scale(live),
         decisions_per_sec: figures.decisions_per_sec,
         assigned: figures.assigned,
         version: published.map_or(0, |lane| lane.version.0),
@@ -50,6 +52,18 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
         not_active,
         holds: live.holds.clone(),
     }
+}
+
+/// Between which values the reward lies.
+pub(super) fn scale(live: &Live) -> Option<RewardScale> {
+    let OutcomeSpec::Scaled { min, max, .. } = live.spec.reward.outcome else {
+        return None;
+    };
+    let (at_zero, at_one) = match live.spec.reward.direction {
+        Direction::Increase => (min, max),
+        Direction::Decrease => (max, min),
+    };
+    Some(RewardScale { at_zero, at_one })
 }
 
 fn by_and_why(state: &RunState) -> (String, String) {

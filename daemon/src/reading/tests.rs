@@ -199,6 +199,71 @@ async fn insights_name_the_leader_and_what_to_keep_in_mind() {
 }
 
 #[tokio::test]
+async fn every_lane_has_evidence_that_survives_looking() {
+    let fixture = Fixture::start(CHECKOUT).await;
+    let units: Vec<u32> = (0..600).collect();
+    let drawn = fixture.assign_all(&units, fixture.start, true).await;
+    // green converts, blue does not
+    let green = fixture.arms.iter().find(|arm| !arm.control).unwrap().id;
+    let bought: Vec<Event> = units
+        .iter()
+        .zip(&drawn)
+        .filter(|(unit, drawn)| drawn.arm == green && **unit % 3 == 0)
+        .map(|(unit, _)| Event {
+            unit: *unit,
+            name: "purchase",
+            value: None,
+            id: u128::from(*unit),
+            at: fixture.start + hours(1),
+        })
+        .collect();
+    fixture.land(&bought).await;
+    fixture.fold(fixture.start + hours(25)).await;
+    let reading = reading(&fixture).await;
+    let results = reading.results("checkout").await.unwrap();
+    for lane in &results.lanes {
+        let evidence = lane.evidence.as_ref().unwrap();
+        assert_eq!(evidence.lane, lane.lane);
+        assert!(evidence.srm_p > 0.001 && evidence.srm_sequential_p > 0.001);
+        for (row, arm) in lane.arms.iter().zip(&evidence.arms) {
+            assert_eq!(row.name, arm.arm);
+            let (low, high) = (arm.low.unwrap(), arm.high.unwrap());
+            let seen = row.reward_sum / row.resolved as f64;
+            assert!(low <= seen && seen <= high, "{arm:?}");
+        }
+    }
+    let insights = reading.insights("checkout").await.unwrap();
+    let green = insights.arms.iter().find(|arm| arm.arm == "green").unwrap();
+    assert!(
+        green.recommendation.starts_with("better than control"),
+        "{insights:?}"
+    );
+    let evidence = insights.evidence.unwrap();
+    let contrast = evidence.arms[1].against_control.unwrap();
+    assert!(
+        contrast.low > 0.0 && contrast.p_value < 0.05,
+        "{contrast:?}"
+    );
+    assert_eq!(evidence.arms[0].against_control, None);
+}
+
+#[tokio::test]
+async fn arms_without_data_have_no_rate() {
+    let fixture = Fixture::start(CHECKOUT).await;
+    let reading = reading(&fixture).await;
+    let insights = reading.insights("checkout").await.unwrap();
+    assert!(insights.arms.iter().all(|arm| arm.observed.is_none()));
+    let evidence = insights.evidence.unwrap();
+    assert!(
+        evidence
+            .arms
+            .iter()
+            .all(|arm| arm.estimate.is_none() && arm.low.is_none())
+    );
+    assert!((evidence.srm_p - 1.0).abs() < 1e-12);
+}
+
+#[tokio::test]
 async fn what_does_not_exist_is_not_found() {
     let fixture = Fixture::start(CHECKOUT).await;
     let reading = reading(&fixture).await;

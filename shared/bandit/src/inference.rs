@@ -12,6 +12,7 @@ pub mod bernoulli;
 pub mod bounded;
 pub mod drift;
 pub mod empirical_bernstein;
+pub mod evidence;
 pub mod srm;
 pub mod two_arm;
 pub mod weighted;

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::LaneEvidence;
+
 /// One experiment in the list, with all that its first screen needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
@@ -37,6 +39,9 @@ pub struct Row {
     /// The reward in words, such as `conversion within 24h`.
     #[serde(default)]
     pub reward: String,
+    /// The reward's own values, where it is not just yes or no.
+    #[serde(default)]
+    pub scale: Option<RewardScale>,
     /// New assignments a second, over the last minute.
     pub decisions_per_sec: f64,
     /// New assignments since the start.
@@ -59,6 +64,15 @@ pub struct Row {
     /// Holds on it.
     #[serde(default)]
     pub holds: Vec<String>,
+}
+
+/// The values between which scaled rewards lie; means are between 0 and 1 in every answer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RewardScale {
+    /// The value that counts as 0.
+    pub at_zero: f64,
+    /// The value that counts as 1; below the other where less is better.
+    pub at_one: f64,
 }
 
 /// One arm of the learning lane.
@@ -183,6 +197,9 @@ pub struct Results {
     pub versions: u64,
     /// The lanes.
     pub lanes: Vec<LaneResults>,
+    /// The reward's own values, where it is not just yes or no.
+    #[serde(default)]
+    pub scale: Option<RewardScale>,
 }
 
 /// One lane's results.
@@ -196,6 +213,9 @@ pub struct LaneResults {
     pub version: u32,
     /// Its arms.
     pub arms: Vec<ArmRow>,
+    /// What can be said of them at any look; `None` before the experiment has started.
+    #[serde(default)]
+    pub evidence: Option<LaneEvidence>,
 }
 
 /// The reading of the results.
@@ -211,6 +231,12 @@ pub struct Insights {
     pub arms: Vec<ArmInsight>,
     /// What to keep in mind, such as a burn-in that is not over.
     pub caveats: Vec<String>,
+    /// What can be said of the learning lane at any look; `None` before the experiment has started.
+    #[serde(default)]
+    pub evidence: Option<LaneEvidence>,
+    /// The reward's own values, where it is not just yes or no.
+    #[serde(default)]
+    pub scale: Option<RewardScale>,
 }
 
 /// One arm's reading.
@@ -220,7 +246,16 @@ pub struct ArmInsight {
     pub arm: String,
     /// Resolved units.
     pub samples: u64,
-    /// The posterior mean.
+    /// Exposed units.
+    #[serde(default)]
+    pub exposed: u64,
+    /// Exposed units whose window is open.
+    #[serde(default)]
+    pub pending: u64,
+    /// The mean of the resolved rewards; `None` without one.
+    #[serde(default)]
+    pub observed: Option<f64>,
+    /// The posterior mean, which is the prior's where there are no samples.
     pub rate: f64,
     /// The 95 % interval's lower end.
     pub low: f64,

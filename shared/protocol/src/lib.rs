@@ -7,6 +7,7 @@
 pub mod codec;
 pub mod control;
 pub mod evaluation;
+pub mod evidence;
 pub mod experiments;
 pub mod plans;
 pub mod refusal;
