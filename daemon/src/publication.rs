@@ -42,7 +42,6 @@ pub fn next_publication(
         return Ok(Publication {
             allocation: Allocation::even(&open)?,
             burn_in: None,
-            active: true,
         });
     }
     policy::allocate(&lane.policy, &views, running_for, |id| name_of(arms, id))

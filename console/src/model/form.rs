@@ -201,8 +201,8 @@ impl FieldId {
             Self::Traffic => "share of eligible units that take part",
             Self::Holdback => "share in an even split that never learns",
             Self::Targeting => "country = DE, AT; age >= 18 (empty: all)",
-            Self::Policy => "left/right: learns, or keeps an even split",
-            Self::Floor => "thompson only: least share of every arm",
+            Self::Policy => "left/right: how it learns; fixed keeps an even split",
+            Self::Floor => "of one that learns: least share of every arm",
             Self::BurnInFor => "the split stays even at least so long",
             Self::BurnInRewards => "and until each arm has so many closed windows",
         }
@@ -212,7 +212,15 @@ impl FieldId {
     pub fn choices(self) -> &'static [&'static str] {
         match self {
             Self::Outcome => &["binary: did it happen", "scaled: how much"],
-            Self::Policy => &["thompson", "fixed"],
+            Self::Policy => &[
+                "thompson",
+                "top_two_thompson",
+                "epsilon_greedy",
+                "ucb1",
+                "ucb1_tuned",
+                "kl_ucb",
+                "fixed",
+            ],
             _ => &[],
         }
     }

@@ -1,12 +1,12 @@
 //! One probability per open arm: what a published policy version serves with.
 
-pub mod floor;
+mod limits;
 
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::ArmId;
 
-pub use floor::{project, with_floor};
+pub use limits::Limits;
 
 /// Rounding of a sum of at most 64 probabilities stays three orders of magnitude below this.
 const SUM_TOLERANCE: f64 = 1e-12;

@@ -4,14 +4,23 @@
 //! the exact propensity of every unit that draws under that version.
 
 mod burn_in;
+mod epsilon_greedy;
 mod fixed;
+mod index;
+mod kl_ucb;
 mod thompson;
+mod top_two_thompson;
+mod ucb1;
+mod ucb1_tuned;
 
-use crate::allocation::{Allocation, InvalidAllocation};
-use crate::experiment::{ArmId, Millis};
-use crate::posterior::{ArmStats, Moments};
+use crate::allocation::{Allocation, InvalidAllocation, Limits};
+use crate::experiment::{ArmId, Millis, Share};
+use crate::posterior::{ArmStats, Family, Moments};
 use crate::probability::QuadratureError;
-use crate::spec::model::{PolicyKind, PolicySpec};
+use crate::spec::model::{PolicyKind, PolicySpec, PosteriorKind};
+use kl_ucb::KlUcb;
+use ucb1::Ucb1;
+use ucb1_tuned::Ucb1Tuned;
 
 /// A version is worth publishing at once when any arm's probability has moved by more than this: half a point,
 /// which an operator sees on the screen.
@@ -67,8 +76,6 @@ pub struct Publication {
     pub allocation: Allocation,
     /// Why the split is still even, such as `burn-in: 12 of 100 rewards on green`.
     pub burn_in: Option<String>,
-    /// Whether the declared policy made it; policies whose engine does not run yet split evenly.
-    pub active: bool,
 }
 
 /// Why there is nothing to publish; the version in force stays.
@@ -85,41 +92,91 @@ pub enum PolicyError {
 /// The allocation of a learning lane.
 ///
 /// `arms` are the open ones by ascending number, `running_for` is the time since the experiment was started, and
-/// `name` says what an arm is called in [`Publication::burn_in`].
+/// `name` says what an arm is called in [`Publication::burn_in`]. Every arm keeps its floor, and none has more than
+/// the cap, as far as the open arms can ([`Limits`]); that holds during burn-in, too.
 pub fn allocate(
     policy: &PolicySpec,
     arms: &[ArmView],
     running_for: Millis,
     name: impl Fn(ArmId) -> String,
 ) -> Result<Publication, PolicyError> {
-    let ids: Vec<ArmId> = arms.iter().map(|arm| arm.id).collect();
-    let even = Allocation::even(&ids)?;
-    match policy.kind {
-        PolicyKind::Thompson => {
-            let burn_in = burn_in::unmet(policy.burn_in, arms, running_for, name);
-            let allocation = match burn_in {
-                Some(_) => even,
-                None => allocation_of(&ids, thompson::weights(policy, arms)?)?,
-            };
-            Ok(Publication {
-                allocation,
-                burn_in,
-                active: true,
-            })
-        }
-        PolicyKind::Fixed => Ok(Publication {
-            allocation: allocation_of(&ids, fixed::weights(policy, arms))?,
-            burn_in: None,
-            active: true,
-        }),
-        PolicyKind::TopTwoThompson { .. } | PolicyKind::EpsilonGreedy { .. } | PolicyKind::Ucb1 => {
-            Ok(Publication {
-                allocation: even,
-                burn_in: None,
-                active: false,
-            })
-        }
+    if arms.is_empty() {
+        return Err(InvalidAllocation::NoArms.into());
     }
+    let limits = limits(policy, arms);
+    let learns = policy.kind != PolicyKind::Fixed;
+    let burn_in = learns
+        .then(|| burn_in::unmet(policy.burn_in, arms, running_for, name))
+        .flatten();
+    let shares = if burn_in.is_some() {
+        limits.project(&vec![1.0; arms.len()])
+    } else {
+        shares(policy, arms, &limits)?
+    };
+    let ids = arms.iter().map(|arm| arm.id);
+    Ok(Publication {
+        allocation: Allocation::new(ids.zip(shares).collect())?,
+        burn_in,
+    })
+}
+
+/// The bound by which an index policy ranks the arms, as of now; infinite for an arm without rewards, `None` for a
+/// policy that has no index.
+pub fn indices(kind: &PolicyKind, learned: &[Moments]) -> Option<Vec<f64>> {
+    match kind {
+        PolicyKind::Ucb1 => Some(index::bounds(learned, &Ucb1)),
+        PolicyKind::Ucb1Tuned => Some(index::bounds(learned, &Ucb1Tuned)),
+        PolicyKind::KlUcb => Some(index::bounds(learned, &KlUcb)),
+        PolicyKind::Thompson
+        | PolicyKind::TopTwoThompson { .. }
+        | PolicyKind::EpsilonGreedy { .. }
+        | PolicyKind::Fixed => None,
+    }
+}
+
+/// The model of the rewards of a lane under this policy.
+pub fn family(policy: &PolicySpec) -> Family {
+    match policy.posterior {
+        PosteriorKind::Beta => Family::Beta(policy.prior),
+        PosteriorKind::StudentT => Family::Normal,
+    }
+}
+
+fn shares(
+    policy: &PolicySpec,
+    arms: &[ArmView],
+    limits: &Limits,
+) -> Result<Vec<f64>, QuadratureError> {
+    let learned: Vec<Moments> = arms.iter().map(|arm| arm.learned).collect();
+    let posteriors = || family(policy).posteriors(&learned);
+    Ok(match policy.kind {
+        PolicyKind::Thompson => limits.mix(&thompson::weights(&posteriors())?),
+        PolicyKind::TopTwoThompson { beta } => {
+            limits.mix(&top_two_thompson::weights(&posteriors(), beta)?)
+        }
+        PolicyKind::EpsilonGreedy { epsilon, decay } => {
+            epsilon_greedy::shares(&learned, epsilon, decay, limits)
+        }
+        PolicyKind::Ucb1 => limits.mix(&index::rolled_out(&learned, &Ucb1)),
+        PolicyKind::Ucb1Tuned => limits.mix(&index::rolled_out(&learned, &Ucb1Tuned)),
+        PolicyKind::KlUcb => limits.mix(&index::rolled_out(&learned, &KlUcb)),
+        PolicyKind::Fixed => fixed::shares(arms, limits),
+    })
+}
+
+fn limits(policy: &PolicySpec, arms: &[ArmView]) -> Limits {
+    let of_control = policy.control_floor.unwrap_or(policy.floor);
+    let floors: Vec<Share> = arms
+        .iter()
+        .map(|arm| {
+            if arm.control {
+                of_control
+            } else {
+                policy.floor
+            }
+        })
+        .collect();
+    Limits::new(&floors, policy.max_weight)
 }
 
 /// Whether `next` is worth a new version `since_last` after `current` was published: at once when an arm moved by
@@ -137,8 +194,4 @@ pub fn should_publish(
     let moved = current.distance(next);
     let other_arms = current.arms().ne(next.arms());
     other_arms || moved > MOVED || (moved > 0.0 && since_last >= AT_LAST)
-}
-
-fn allocation_of(ids: &[ArmId], weights: Vec<f64>) -> Result<Allocation, InvalidAllocation> {
-    Allocation::new(ids.iter().copied().zip(weights).collect())
 }

@@ -27,6 +27,7 @@ mod text;
 mod write;
 
 pub use describe::not_active;
+pub use policy::policy_kind;
 pub use problem::Problem;
 pub use write::to_toml;
 

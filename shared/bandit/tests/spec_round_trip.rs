@@ -5,7 +5,7 @@ use bandit::spec::model::{
     Aggregate, ArmSpec, AutoDecision, BetaPrior, BurnIn, Credit, DecisionPreset, DecisionSpec,
     DeclaredState, Direction, EventMeasure, ExperimentSpec, GuardrailAction, GuardrailCheck,
     GuardrailSpec, LaneSpec, Memory, OnNoData, OnOutage, OutcomeSpec, PolicyKind, PolicySpec,
-    RampStep, RewardSpec, ScheduleSpec, SuccessSpec,
+    PosteriorKind, RampStep, RewardSpec, ScheduleSpec, SuccessSpec,
 };
 use bandit::spec::{self, to_toml};
 use bandit::targeting::{Matcher, Targeting};
@@ -71,9 +71,12 @@ fn policy(arms: usize) -> impl Strategy<Value = PolicySpec> {
     let kind = prop_oneof![
         Just(PolicyKind::Thompson),
         Just(PolicyKind::Ucb1),
+        Just(PolicyKind::Ucb1Tuned),
+        Just(PolicyKind::KlUcb),
         Just(PolicyKind::Fixed),
         share().prop_map(|beta| PolicyKind::TopTwoThompson { beta }),
-        share().prop_map(|epsilon| PolicyKind::EpsilonGreedy { epsilon }),
+        (share(), any::<bool>())
+            .prop_map(|(epsilon, decay)| PolicyKind::EpsilonGreedy { epsilon, decay }),
     ];
     let floor = prop_oneof![Just(0.01), Just(0.0), 0.0..0.99]
         .prop_map(move |part: f64| Share::new(part / arms as f64).expect("in range"));
@@ -92,34 +95,41 @@ fn policy(arms: usize) -> impl Strategy<Value = PolicySpec> {
             Memory::HalfLife(length)
         }
     }));
-    let burn_in_and_memory = (burn_in, memory);
-    (
-        kind,
-        floor,
-        of(most),
-        prior,
-        burn_in_and_memory,
-        millis(1 << 30),
+    let limits = (floor, of(0.0..0.99), of(most));
+    let posterior = select(vec![PosteriorKind::Beta, PosteriorKind::StudentT]);
+    let beliefs = (posterior, prior, memory);
+    (kind, limits, beliefs, burn_in, millis(1 << 30)).prop_map(
+        move |(
+            kind,
+            (floor, control, most),
+            (posterior, (alpha, beta), memory),
+            burn_in,
+            every,
+        )| {
+            let (for_, exposures_per_arm, rewards_per_arm) = burn_in;
+            // Between the floor and what the other arms' floors leave.
+            let room = 1.0 - arms as f64 * floor.get();
+            let control_floor =
+                control.map(|part| Share::new(floor.get() + part * room).expect("in range"));
+            let highest = control_floor.unwrap_or(floor);
+            let learns = kind != PolicyKind::Fixed;
+            PolicySpec {
+                max_weight: most.filter(|most| *most > highest),
+                kind,
+                floor,
+                control_floor,
+                posterior,
+                prior: BetaPrior { alpha, beta },
+                burn_in: BurnIn {
+                    for_: Millis(for_ % 1_000_000_000),
+                    exposures_per_arm,
+                    rewards_per_arm,
+                },
+                publish_every: every,
+                memory: memory.filter(|_| learns),
+            }
+        },
     )
-        .prop_map(
-            |(kind, floor, most, (alpha, beta), (burn_in, memory), every)| {
-                let (for_, exposures_per_arm, rewards_per_arm) = burn_in;
-                let learns = kind != PolicyKind::Fixed;
-                PolicySpec {
-                    max_weight: most.filter(|most| *most > floor),
-                    kind,
-                    floor,
-                    prior: BetaPrior { alpha, beta },
-                    burn_in: BurnIn {
-                        for_: Millis(for_ % 1_000_000_000),
-                        exposures_per_arm,
-                        rewards_per_arm,
-                    },
-                    publish_every: every,
-                    memory: memory.filter(|_| learns),
-                }
-            },
-        )
 }
 
 /// Lanes with shares that sum to 1, each with the experiment's policy or its own.
@@ -453,15 +463,32 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
         sections,
     )
         .prop_map(
-            |(key, people, (traffic, holdback, frozen), (mut arms, policy, lanes), sections)| {
+            |(
+                key,
+                people,
+                (traffic, holdback, frozen),
+                (mut arms, mut policy, lanes),
+                sections,
+            )| {
                 let (name, description, owner, state, salt) = people;
                 let (reward, targeting, guardrails, decision, schedule) = sections;
+                let binary = matches!(reward.outcome, OutcomeSpec::Binary { .. });
+                let posterior_of = |policy: &mut PolicySpec| {
+                    if binary {
+                        policy.posterior = PosteriorKind::Beta;
+                    }
+                };
+                posterior_of(&mut policy);
                 let lanes: Vec<LaneSpec> = lanes
                     .into_iter()
-                    .map(|(name, share, own)| LaneSpec {
-                        name,
-                        share,
-                        policy: own.unwrap_or_else(|| policy.clone()),
+                    .map(|(name, share, own)| {
+                        let mut policy = own.unwrap_or_else(|| policy.clone());
+                        posterior_of(&mut policy);
+                        LaneSpec {
+                            name,
+                            share,
+                            policy,
+                        }
                     })
                     .collect();
                 let fixed = match lanes.as_slice() {

@@ -3,11 +3,11 @@
 use std::str::FromStr;
 
 use bandit::experiment::{ArmName, ExperimentKey, Millis, Share};
-use bandit::spec::defaults;
 use bandit::spec::model::{
     Aggregate, ArmSpec, BurnIn, Credit, Direction, ExperimentSpec, OnOutage, OutcomeSpec,
     PolicyKind, PolicySpec, RewardSpec, SuccessSpec,
 };
+use bandit::spec::{defaults, policy_kind};
 use bandit::targeting::Targeting;
 
 use super::{FieldId, Form, targeting};
@@ -42,7 +42,7 @@ impl Reader<'_> {
         let holdback = self.share(FieldId::Holdback);
         let targeting = self.targeting();
         let policy = self.policy();
-        let key = key?;
+        let (key, reward) = (key?, reward?);
         Some(ExperimentSpec {
             salt: key.to_string(),
             key,
@@ -55,9 +55,12 @@ impl Reader<'_> {
             on_outage: OnOutage::Control,
             arms: arms?,
             targeting: targeting?,
-            policy: policy?,
+            policy: PolicySpec {
+                posterior: defaults::posterior(&reward.outcome),
+                ..policy?
+            },
             lanes: Vec::new(),
-            reward: reward?,
+            reward,
             guardrails: Vec::new(),
             decision: None,
             schedule: None,
@@ -226,8 +229,10 @@ impl Reader<'_> {
 
     fn policy(&mut self) -> Option<PolicySpec> {
         let burn_in = self.burn_in();
-        if self.form.chosen(FieldId::Policy) == 1 {
-            return burn_in.map(|_| defaults::policy(PolicyKind::Fixed));
+        let word = FieldId::Policy.choices()[self.form.chosen(FieldId::Policy)];
+        let kind = policy_kind(word)?;
+        if kind == PolicyKind::Fixed {
+            return burn_in.map(|_| defaults::policy(kind));
         }
         let floor = self.share(FieldId::Floor)?;
         let arms = self.form.arms() as f64;
@@ -241,7 +246,7 @@ impl Reader<'_> {
         Some(PolicySpec {
             floor,
             burn_in: burn_in?,
-            ..defaults::policy(PolicyKind::Thompson)
+            ..defaults::policy(kind)
         })
     }
 
@@ -271,11 +276,24 @@ fn parse_share(text: &str) -> Result<Share, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::field::TextField;
+    use crate::model::form::Input;
 
     #[test]
     fn an_empty_form_lacks_only_its_key() {
         let problems = Form::default().spec().expect_err("no key");
         assert_eq!(problems, [(FieldId::Key, "is needed".to_owned())]);
+    }
+
+    #[test]
+    fn every_policy_of_the_form_makes_a_spec() {
+        for (at, word) in FieldId::Policy.choices().iter().enumerate() {
+            let mut form = Form::default();
+            *form.input_mut(FieldId::Key).unwrap() = Input::Text(TextField::new("checkout"));
+            *form.input_mut(FieldId::Policy).unwrap() = Input::Choice(at);
+            let spec = form.spec().unwrap();
+            assert_eq!(spec.policy.kind.name(), *word);
+        }
     }
 
     #[test]

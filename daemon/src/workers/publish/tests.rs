@@ -14,7 +14,12 @@ use crate::workers::fixture::{CHECKOUT, Event, Fixture, hours};
 
 /// 400 units, of which half of green's and a tenth of blue's bought, all resolved.
 async fn learned() -> Fixture {
-    let fixture = Fixture::start(CHECKOUT).await;
+    learned_by(CHECKOUT).await
+}
+
+/// The same in the experiment of `text`, whose success is worth 4.
+async fn learned_by(text: &str) -> Fixture {
+    let fixture = Fixture::start(text).await;
     teach(&fixture, 0..400, fixture.start).await;
     fixture
 }
@@ -32,7 +37,7 @@ async fn teach(fixture: &Fixture, units: std::ops::Range<u32>, at: DateTime<Utc>
         .map(|(unit, _)| Event {
             unit: *unit,
             name: "purchase",
-            value: None,
+            value: Some(4.0),
             id: u128::from(*unit),
             at,
         })
@@ -102,6 +107,35 @@ async fn burn_in_ends_and_the_better_arm_gets_more() {
         publish(&fixture, now + hours(9)).await,
         Published::default()
     );
+}
+
+/// What a policy learned from is stored with the version, so that verify comes to the same bits: also where the
+/// squares count, and where the split was rolled forward.
+#[tokio::test]
+async fn scaled_rewards_and_other_policies_publish_what_verify_repeats() {
+    let scaled = CHECKOUT.replace(
+        "success = \"purchase\"\nnegative = \"refund\"",
+        "scaled = { event = \"purchase\", min = 0, max = 5 }",
+    );
+    let of_kind = |kind: &str| CHECKOUT.replace("kind = \"thompson\"", kind);
+    for text in [
+        scaled,
+        of_kind("kind = \"kl_ucb\"\ncontrol_floor = \"20%\""),
+        of_kind("kind = \"top_two_thompson\"\nbeta = 0.8"),
+        of_kind("kind = \"epsilon_greedy\"\ndecay = true"),
+    ] {
+        let fixture = learned_by(&text).await;
+        let published = publish(&fixture, fixture.start + hours(26)).await;
+        let main = (fixture.id, LaneId::MAIN, Version(2));
+        assert_eq!(published.versions, [main], "{text}");
+        let version = newest(&fixture, LaneId::MAIN).await;
+        let better = fixture.arms.iter().find(|arm| !arm.control).unwrap();
+        let share = version.allocation.get(better.id);
+        assert!(share > 0.55, "{share} in {text}");
+        let learned = version.evidence[usize::from(better.id.0)].learned;
+        assert!(learned.n > 100.0 && learned.sum > 0.0 && learned.sum_sq > 0.0);
+        assert_verified(&fixture).await;
+    }
 }
 
 #[tokio::test]

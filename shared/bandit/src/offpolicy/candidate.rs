@@ -27,7 +27,7 @@ pub enum InvalidCandidate {
     /// Not a word there is.
     #[error(
         "`{0}` is no policy: write uniform, arm:NAME, weights:a=0.7,b=0.3, or one that learns such as thompson, \
-         top_two_thompson:0.5, epsilon_greedy:0.1 or ucb1"
+         top_two_thompson:0.5, epsilon_greedy:0.1 or kl_ucb"
     )]
     Unknown(String),
     /// A number is missing or wrong.
@@ -123,17 +123,27 @@ fn number(text: &str) -> Result<Share, InvalidCandidate> {
     Share::new(value).ok().ok_or_else(wrong)
 }
 
+/// Behind epsilon-greedy's number: it falls as rewards come in.
+const DECAY: &str = ",decay";
+
 /// The policies of experiment files, with their one number behind a colon.
 fn learning(word: &str, rest: Option<&str>) -> Result<Option<PolicyKind>, InvalidCandidate> {
+    let (rest, decay) = match rest.map(|rest| (rest, rest.strip_suffix(DECAY))) {
+        Some((_, Some(number))) if word == "epsilon_greedy" => (Some(number), true),
+        _ => (rest, false),
+    };
     let share = |usual: fn() -> Share| rest.map_or_else(|| Ok(usual()), number);
     Ok(match word {
         "thompson" if rest.is_none() => Some(PolicyKind::Thompson),
         "ucb1" if rest.is_none() => Some(PolicyKind::Ucb1),
+        "ucb1_tuned" if rest.is_none() => Some(PolicyKind::Ucb1Tuned),
+        "kl_ucb" if rest.is_none() => Some(PolicyKind::KlUcb),
         "top_two_thompson" => Some(PolicyKind::TopTwoThompson {
             beta: share(defaults::top_two_beta)?,
         }),
         "epsilon_greedy" => Some(PolicyKind::EpsilonGreedy {
             epsilon: share(defaults::epsilon)?,
+            decay,
         }),
         _ => None,
     })
@@ -153,8 +163,9 @@ impl fmt::Display for Candidate {
             }
             Self::Learning(kind) => match kind {
                 PolicyKind::TopTwoThompson { beta } => write!(f, "{}:{}", kind.name(), beta.get()),
-                PolicyKind::EpsilonGreedy { epsilon } => {
-                    write!(f, "{}:{}", kind.name(), epsilon.get())
+                PolicyKind::EpsilonGreedy { epsilon, decay } => {
+                    let decay = if *decay { DECAY } else { "" };
+                    write!(f, "{}:{}{decay}", kind.name(), epsilon.get())
                 }
                 _ => f.write_str(kind.name()),
             },
@@ -176,7 +187,10 @@ mod tests {
             "thompson",
             "top_two_thompson:0.4",
             "epsilon_greedy:0.1",
+            "epsilon_greedy:0.1,decay",
             "ucb1",
+            "ucb1_tuned",
+            "kl_ucb",
         ] {
             let candidate: Candidate = text.parse().unwrap();
             assert_eq!(candidate.to_string(), text);

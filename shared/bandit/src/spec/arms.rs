@@ -229,6 +229,17 @@ fn check_floor(experiment: &Reader<'_>, count: usize, in_force: &InForce<'_>) {
             ),
             format!("write a policy.floor below {}", Rounded(1.0 / arms)),
         );
+    } else if let Some(control) = policy.control_floor
+        && (arms - 1.0) * floor + control.get() >= 1.0
+    {
+        let room = 1.0 - (arms - 1.0) * floor;
+        experiment.problem(
+            format!(
+                "{lane}gives the control {control} and the others {} each, which leaves nothing to learn with",
+                policy.floor
+            ),
+            format!("write a policy.control_floor below {}", Rounded(room)),
+        );
     }
     if let Some(most) = policy.max_weight
         && arms * most.get() < 1.0

@@ -2,7 +2,8 @@
 
 use crate::experiment::{Millis, Share};
 use crate::spec::model::{
-    BetaPrior, BurnIn, DecisionPreset, DecisionSpec, GuardrailCheck, PolicyKind, PolicySpec,
+    BetaPrior, BurnIn, DecisionPreset, DecisionSpec, GuardrailCheck, OutcomeSpec, PolicyKind,
+    PolicySpec, PosteriorKind,
 };
 
 const MINUTE: u64 = 60_000;
@@ -38,7 +39,9 @@ pub fn floor(kind: &PolicyKind) -> Share {
         PolicyKind::Thompson
         | PolicyKind::TopTwoThompson { .. }
         | PolicyKind::EpsilonGreedy { .. }
-        | PolicyKind::Ucb1 => share(0.01),
+        | PolicyKind::Ucb1
+        | PolicyKind::Ucb1Tuned
+        | PolicyKind::KlUcb => share(0.01),
     }
 }
 
@@ -70,16 +73,35 @@ pub fn epsilon() -> Share {
     share(0.1)
 }
 
-/// A policy of which the file says only the kind.
+/// Rates have Beta posteriors; the means of scaled rewards, which vary less than a coin, have Student-t ones
+/// (STATS 1.2).
+pub fn posterior(outcome: &OutcomeSpec) -> PosteriorKind {
+    match outcome {
+        OutcomeSpec::Binary { .. } => PosteriorKind::Beta,
+        OutcomeSpec::Scaled { .. } => PosteriorKind::StudentT,
+    }
+}
+
+/// A policy of which the file says only the kind, for rewards that are 0 or 1.
 pub fn policy(kind: PolicyKind) -> PolicySpec {
     PolicySpec {
         floor: floor(&kind),
         kind,
+        control_floor: None,
         max_weight: None,
+        posterior: PosteriorKind::Beta,
         prior: PRIOR,
         burn_in: BURN_IN,
         publish_every: PUBLISH_EVERY,
         memory: None,
+    }
+}
+
+/// The same for rewards with this outcome.
+pub fn policy_for(kind: PolicyKind, outcome: &OutcomeSpec) -> PolicySpec {
+    PolicySpec {
+        posterior: posterior(outcome),
+        ..policy(kind)
     }
 }
 

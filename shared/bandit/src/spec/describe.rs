@@ -6,21 +6,13 @@ use crate::experiment::{Millis, Share};
 use crate::spec::model::{
     Aggregate, AutoDecision, Credit, DecisionPreset, DeclaredState, Direction, EventMeasure,
     ExperimentSpec, GuardrailAction, GuardrailCheck, GuardrailSpec, LaneSpec, Memory, OnNoData,
-    OnOutage, OutcomeSpec, PolicyKind, RewardSpec, SuccessSpec,
+    OnOutage, OutcomeSpec, PosteriorKind, RewardSpec, SuccessSpec,
 };
-use crate::spec::{decision, experiment, guardrail, reward};
+use crate::spec::{decision, experiment, guardrail, policy, reward};
 
 /// What the spec declares ahead of its engine, one sentence each. `plan` shows them: nothing is silently ignored.
 pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
     let mut parts = Vec::new();
-    for lane in spec.learning_lanes() {
-        if !matches!(lane.policy.kind, PolicyKind::Thompson | PolicyKind::Fixed) {
-            parts.push(format!(
-                "policy \"{}\": does not run yet; the split stays even",
-                lane.policy.kind.name()
-            ));
-        }
-    }
     if spec.reward.credit != Credit::Matured {
         parts.push(format!(
             "reward.credit \"{}\": does not run yet; units count when their window has closed",
@@ -237,6 +229,7 @@ words! {
     Aggregate: reward::AGGREGATES;
     Credit: reward::CREDITS;
     Direction: reward::DIRECTIONS;
+    PosteriorKind: policy::POSTERIORS;
     EventMeasure: guardrail::check::MEASURES;
     GuardrailAction: guardrail::ACTIONS;
     OnNoData: guardrail::ON_NO_DATA;

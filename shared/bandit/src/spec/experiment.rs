@@ -102,13 +102,14 @@ fn read_spec(table: &Reader<'_>, key: Option<&ExperimentKey>) -> Option<Experime
         .and_then(|slot| slot.choice(ON_OUTAGE));
     let traffic = share("traffic").unwrap_or(Share::ALL);
     let holdback = share("holdback").unwrap_or_else(defaults::holdback);
-    let policy = policy::read(table);
-    let lanes = lane::read_all(table, policy.as_ref());
+    let reward = reward::read(table);
+    let outcome = reward.as_ref().map(|reward| &reward.outcome);
+    let policy = policy::read(table, outcome);
+    let lanes = lane::read_all(table, policy.as_ref(), outcome);
     let arms = arms::read(
         table,
         &lane::policies_in_force(policy.as_ref(), lanes.as_ref()),
     );
-    let reward = reward::read(table);
     let targeting = targeting::read(table);
     let guardrails = guardrail::read_all(table);
     let decision = decision::read(table);

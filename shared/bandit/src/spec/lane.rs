@@ -6,7 +6,7 @@ use crate::experiment::{LaneName, Share};
 use crate::lanes::HOLDBACK;
 use crate::spec::describe::Percent;
 use crate::spec::limits::MAX_LANES;
-use crate::spec::model::{LaneSpec, PolicySpec};
+use crate::spec::model::{LaneSpec, OutcomeSpec, PolicySpec};
 use crate::spec::policy;
 use crate::spec::reader::Reader;
 use crate::spec::slot::Slot;
@@ -59,6 +59,7 @@ struct Draft<'a> {
 pub(super) fn read_all(
     experiment: &Reader<'_>,
     policy: Option<&PolicySpec>,
+    outcome: Option<&OutcomeSpec>,
 ) -> Option<Vec<LaneSpec>> {
     let Some(slot) = experiment.either("lane", "lanes") else {
         return Some(Vec::new());
@@ -75,7 +76,7 @@ pub(super) fn read_all(
     let drafts: Vec<Draft<'_>> = tables
         .into_iter()
         .enumerate()
-        .filter_map(|(index, table)| read(&table, index, policy))
+        .filter_map(|(index, table)| read(&table, index, policy, outcome))
         .collect();
     check_unique(&drafts);
     let complete = drafts.len() == count;
@@ -96,6 +97,7 @@ fn read<'a>(
     table: &Reader<'a>,
     index: usize,
     experiment: Option<&PolicySpec>,
+    outcome: Option<&OutcomeSpec>,
 ) -> Option<Draft<'a>> {
     let called = match table.slot("name").and_then(|name| name.value().as_str()) {
         Some(name) => format!("lane \"{}\"", name.chars().take(40).collect::<String>()),
@@ -108,7 +110,7 @@ fn read<'a>(
         .and_then(|slot| read_name(&slot));
     let share = table.slot("share").map(|slot| slot.share());
     let policy = if table.has("policy") {
-        policy::read(&table)
+        policy::read(&table, outcome)
     } else {
         experiment.cloned()
     };

@@ -109,8 +109,14 @@ pub struct PolicySpec {
     pub kind: PolicyKind,
     /// Every open arm's least probability; `arms * floor` is below 1.
     pub floor: Share,
+    /// The control's least probability where it is another; at least `floor`.
+    #[serde(default)]
+    pub control_floor: Option<Share>,
     /// Every arm's greatest probability.
     pub max_weight: Option<Share>,
+    /// Which posterior the rewards give. Specs of before scaled rewards had their own say nothing, and keep theirs.
+    #[serde(default)]
+    pub posterior: PosteriorKind,
     /// Alpha and beta of the Beta prior, each above 0.
     pub prior: BetaPrior,
     /// How long the split stays even.
@@ -145,11 +151,18 @@ pub enum PolicyKind {
     },
     /// Greedy with a share of exploration.
     EpsilonGreedy {
-        /// The share of exploration.
+        /// The share of exploration; of one that decays, at 1,000 rewards per arm.
         epsilon: Share,
+        /// Whether it falls with the cube root of the rewards per arm.
+        #[serde(default)]
+        decay: bool,
     },
     /// Upper confidence bounds, rolled out inside a floor mixture.
     Ucb1,
+    /// UCB1 with the arms' own variances.
+    Ucb1Tuned,
+    /// UCB with the bounds of coins, which are tight for small rates.
+    KlUcb,
     /// The arms' weights, for ever.
     Fixed,
 }
@@ -162,9 +175,22 @@ impl PolicyKind {
             Self::TopTwoThompson { .. } => "top_two_thompson",
             Self::EpsilonGreedy { .. } => "epsilon_greedy",
             Self::Ucb1 => "ucb1",
+            Self::Ucb1Tuned => "ucb1_tuned",
+            Self::KlUcb => "kl_ucb",
             Self::Fixed => "fixed",
         }
     }
+}
+
+/// What is believed of an arm's mean reward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PosteriorKind {
+    /// A Beta; of scaled rewards the fractional one, which is wider than it needs to be.
+    #[default]
+    Beta,
+    /// A Student-t, from the rewards' own mean and variance.
+    StudentT,
 }
 
 /// A Beta prior.

@@ -2,7 +2,9 @@
 
 use crate::experiment::{Millis, Share};
 use crate::spec::defaults;
-use crate::spec::model::{BetaPrior, BurnIn, Memory, PolicyKind, PolicySpec};
+use crate::spec::model::{
+    BetaPrior, BurnIn, Memory, OutcomeSpec, PolicyKind, PolicySpec, PosteriorKind,
+};
 use crate::spec::reader::Reader;
 use crate::spec::slot::Slot;
 
@@ -10,13 +12,21 @@ use crate::spec::slot::Slot;
 pub(super) const KEYS: &[&str] = &[
     "kind",
     "floor",
+    "control_floor",
     "max_weight",
+    "posterior",
     "prior",
     "burn_in",
     "publish_every",
     "memory",
     "beta",
     "epsilon",
+    "decay",
+];
+
+pub(super) const POSTERIORS: &[(&str, PosteriorKind)] = &[
+    ("beta", PosteriorKind::Beta),
+    ("student_t", PosteriorKind::StudentT),
 ];
 
 /// The policies by their words.
@@ -26,6 +36,8 @@ enum Word {
     TopTwoThompson,
     EpsilonGreedy,
     Ucb1,
+    Ucb1Tuned,
+    KlUcb,
     Fixed,
 }
 
@@ -34,37 +46,39 @@ const WORDS: &[(&str, Word)] = &[
     ("top_two_thompson", Word::TopTwoThompson),
     ("epsilon_greedy", Word::EpsilonGreedy),
     ("ucb1", Word::Ucb1),
+    ("ucb1_tuned", Word::Ucb1Tuned),
+    ("kl_ucb", Word::KlUcb),
     ("fixed", Word::Fixed),
 ];
 
-/// Reads `policy`; Thompson unless declared. `None` if its kind cannot be read.
-pub(super) fn read(experiment: &Reader<'_>) -> Option<PolicySpec> {
+/// The policy with this word, with its default parameters.
+pub fn policy_kind(word: &str) -> Option<PolicyKind> {
+    let (_, word) = WORDS.iter().find(|(known, _)| *known == word)?;
+    Some(kind_of(*word, None))
+}
+
+/// Reads `policy`; Thompson unless declared. `None` if its kind cannot be read. What it leaves out depends on the
+/// `outcome`, where that could be read.
+pub(super) fn read(experiment: &Reader<'_>, outcome: Option<&OutcomeSpec>) -> Option<PolicySpec> {
+    let of_kind = |kind| match outcome {
+        Some(outcome) => defaults::policy_for(kind, outcome),
+        None => defaults::policy(kind),
+    };
     let Some(slot) = experiment.slot("policy") else {
-        return Some(defaults::policy(PolicyKind::Thompson));
+        return Some(of_kind(PolicyKind::Thompson));
     };
     if slot.value().is_str() {
-        return Some(defaults::policy(kind_of(slot.choice(WORDS)?, None)));
+        return Some(of_kind(kind_of(slot.choice(WORDS)?, None)));
     }
     let table = slot.table("write policy = \"thompson\", or a section [experiment.policy]")?;
     table.only(KEYS);
     let word = table
         .slot("kind")
         .map_or(Some(Word::Thompson), |kind| kind.choice(WORDS))?;
-    Some(read_table(&table, word))
-}
-
-fn read_table(table: &Reader<'_>, word: Word) -> PolicySpec {
-    let mut policy = defaults::policy(kind_of(word, Some(table)));
-    check_foreign_keys(table, word);
-    if let Some(floor) = table.slot("floor").and_then(|slot| slot.share()) {
-        policy.floor = floor;
-    }
-    policy.max_weight = table
-        .slot("max_weight")
-        .and_then(|slot| read_max_weight(&slot, policy.floor));
-    if let Some(prior) = table.slot("prior").and_then(|slot| read_prior(&slot)) {
-        policy.prior = prior;
-    }
+    let mut policy = of_kind(kind_of(word, Some(&table)));
+    check_foreign_keys(&table, word);
+    read_limits(&table, &mut policy);
+    read_posterior(&table, outcome, &mut policy);
     if let Some(burn_in) = table.slot("burn_in").and_then(|slot| read_burn_in(&slot)) {
         policy.burn_in = burn_in;
     }
@@ -74,7 +88,39 @@ fn read_table(table: &Reader<'_>, word: Word) -> PolicySpec {
     policy.memory = table
         .slot("memory")
         .and_then(|slot| read_memory(&slot, word));
-    policy
+    Some(policy)
+}
+
+fn read_limits(table: &Reader<'_>, policy: &mut PolicySpec) {
+    if let Some(floor) = table.slot("floor").and_then(|slot| slot.share()) {
+        policy.floor = floor;
+    }
+    policy.control_floor = table
+        .slot("control_floor")
+        .and_then(|slot| read_control_floor(&slot, policy.floor));
+    let highest = policy.control_floor.unwrap_or(policy.floor);
+    policy.max_weight = table
+        .slot("max_weight")
+        .and_then(|slot| read_max_weight(&slot, highest));
+}
+
+fn read_posterior(table: &Reader<'_>, outcome: Option<&OutcomeSpec>, policy: &mut PolicySpec) {
+    if let Some(slot) = table.slot("posterior")
+        && let Some(posterior) = slot.choice(POSTERIORS)
+    {
+        if posterior == PosteriorKind::StudentT
+            && matches!(outcome, Some(OutcomeSpec::Binary { .. }))
+        {
+            slot.problem(
+                "is \"student_t\", which is for scaled rewards",
+                "remove it: rewards of 0 and 1 have exact Beta posteriors",
+            );
+        }
+        policy.posterior = posterior;
+    }
+    if let Some(prior) = table.slot("prior").and_then(|slot| read_prior(&slot)) {
+        policy.prior = prior;
+    }
 }
 
 fn kind_of(word: Word, table: Option<&Reader<'_>>) -> PolicyKind {
@@ -90,8 +136,14 @@ fn kind_of(word: Word, table: Option<&Reader<'_>>) -> PolicyKind {
         },
         Word::EpsilonGreedy => PolicyKind::EpsilonGreedy {
             epsilon: share("epsilon").unwrap_or_else(defaults::epsilon),
+            decay: table
+                .and_then(|table| table.slot("decay"))
+                .and_then(|slot| slot.flag())
+                .unwrap_or_default(),
         },
         Word::Ucb1 => PolicyKind::Ucb1,
+        Word::Ucb1Tuned => PolicyKind::Ucb1Tuned,
+        Word::KlUcb => PolicyKind::KlUcb,
         Word::Fixed => PolicyKind::Fixed,
     }
 }
@@ -100,6 +152,7 @@ fn check_foreign_keys(table: &Reader<'_>, word: Word) {
     for (key, owner, name) in [
         ("beta", Word::TopTwoThompson, "top_two_thompson"),
         ("epsilon", Word::EpsilonGreedy, "epsilon_greedy"),
+        ("decay", Word::EpsilonGreedy, "epsilon_greedy"),
     ] {
         if let Some(slot) = table.slot(key)
             && word != owner
@@ -110,6 +163,18 @@ fn check_foreign_keys(table: &Reader<'_>, word: Word) {
             );
         }
     }
+}
+
+fn read_control_floor(slot: &Slot<'_>, floor: Share) -> Option<Share> {
+    let least = slot.share()?;
+    if least < floor {
+        slot.problem(
+            format!("is {least}, below the floor of {floor} that every arm has"),
+            "raise it, or lower the floor",
+        );
+        return None;
+    }
+    Some(least)
 }
 
 fn read_max_weight(slot: &Slot<'_>, floor: Share) -> Option<Share> {

@@ -47,20 +47,20 @@ pub fn to_toml(spec: &ExperimentSpec) -> String {
     out.other("on_outage", on_outage, &OnOutage::default(), |choice| {
         text::quoted(choice.word())
     });
-    let short_policy = short_policy(policy);
+    let short_policy = short_policy(policy, &reward.outcome);
     out.some("policy", short_policy.clone());
     let short_reward = short_reward(reward);
     out.some("reward", short_reward.clone());
     let short_decision = decision.as_ref().and_then(short_decision);
     out.some("decision", short_decision.clone());
     if short_policy.is_none() {
-        write_policy(&mut out, "[experiment.policy]", policy);
+        write_policy(&mut out, "[experiment.policy]", policy, &reward.outcome);
     }
     if short_reward.is_none() {
         write_reward(&mut out, reward);
     }
     for lane in lanes {
-        write_lane(&mut out, lane, policy);
+        write_lane(&mut out, lane, policy, &reward.outcome);
     }
     for arm in arms {
         write_arm(&mut out, arm);

@@ -22,6 +22,8 @@ mod memory;
 mod offpolicy;
 mod oracles;
 mod policies;
+mod policy_oracles;
+mod policy_properties;
 mod posteriors;
 mod regret;
 mod regret_reference;

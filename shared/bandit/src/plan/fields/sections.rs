@@ -14,7 +14,9 @@ pub(in crate::plan) fn policy(fields: &mut Fields, from: &PolicySpec, to: &Polic
     let PolicySpec {
         kind,
         floor,
+        control_floor,
         max_weight,
+        posterior,
         prior,
         burn_in,
         publish_every,
@@ -23,10 +25,18 @@ pub(in crate::plan) fn policy(fields: &mut Fields, from: &PolicySpec, to: &Polic
     fields.compare("policy.kind", kind, &to.kind, kind_text);
     fields.text("policy.floor", floor, &to.floor);
     fields.option(
+        "policy.control_floor",
+        control_floor.as_ref(),
+        to.control_floor.as_ref(),
+    );
+    fields.option(
         "policy.max_weight",
         max_weight.as_ref(),
         to.max_weight.as_ref(),
     );
+    fields.compare("policy.posterior", posterior, &to.posterior, |it| {
+        it.word().to_owned()
+    });
     let BetaPrior { alpha, beta } = prior;
     fields.text("policy.prior.alpha", alpha, &to.prior.alpha);
     fields.text("policy.prior.beta", beta, &to.prior.beta);
@@ -55,8 +65,19 @@ pub(in crate::plan) fn policy(fields: &mut Fields, from: &PolicySpec, to: &Polic
 fn kind_text(kind: &PolicyKind) -> String {
     match kind {
         PolicyKind::TopTwoThompson { beta } => format!("{} (beta {beta})", kind.name()),
-        PolicyKind::EpsilonGreedy { epsilon } => format!("{} (epsilon {epsilon})", kind.name()),
-        PolicyKind::Thompson | PolicyKind::Ucb1 | PolicyKind::Fixed => kind.name().to_owned(),
+        PolicyKind::EpsilonGreedy {
+            epsilon,
+            decay: false,
+        } => format!("{} (epsilon {epsilon})", kind.name()),
+        PolicyKind::EpsilonGreedy {
+            epsilon,
+            decay: true,
+        } => format!("{} (epsilon {epsilon}, decaying)", kind.name()),
+        PolicyKind::Thompson
+        | PolicyKind::Ucb1
+        | PolicyKind::Ucb1Tuned
+        | PolicyKind::KlUcb
+        | PolicyKind::Fixed => kind.name().to_owned(),
     }
 }
 

@@ -195,7 +195,6 @@ fn publication(
         return Ok(Publication {
             allocation: Allocation::even(&open).map_err(policy::PolicyError::from)?,
             burn_in: None,
-            active: true,
         });
     }
     let declared = arms.iter().zip(&spec.arms).zip(stats);

@@ -9,7 +9,12 @@ use crate::spec::text;
 use crate::spec::write::{Out, duration};
 
 /// A lane; its policy only where it is not the experiment's.
-pub(super) fn write_lane(out: &mut Out, lane: &LaneSpec, experiment: &PolicySpec) {
+pub(super) fn write_lane(
+    out: &mut Out,
+    lane: &LaneSpec,
+    experiment: &PolicySpec,
+    outcome: &OutcomeSpec,
+) {
     let LaneSpec {
         name,
         share,
@@ -21,28 +26,39 @@ pub(super) fn write_lane(out: &mut Out, lane: &LaneSpec, experiment: &PolicySpec
     if policy == experiment {
         return;
     }
-    match short_policy(policy) {
+    match short_policy(policy, outcome) {
         Some(word) => out.line("policy", word),
-        None => write_policy(out, "[experiment.lane.policy]", policy),
+        None => write_policy(out, "[experiment.lane.policy]", policy, outcome),
     }
 }
 
 /// A policy of which only the kind is not the default.
-pub(super) fn short_policy(policy: &PolicySpec) -> Option<String> {
+pub(super) fn short_policy(policy: &PolicySpec, outcome: &OutcomeSpec) -> Option<String> {
     let kind_alone = match policy.kind {
-        PolicyKind::Thompson | PolicyKind::Ucb1 | PolicyKind::Fixed => true,
+        PolicyKind::Thompson
+        | PolicyKind::Ucb1
+        | PolicyKind::Ucb1Tuned
+        | PolicyKind::KlUcb
+        | PolicyKind::Fixed => true,
         PolicyKind::TopTwoThompson { beta } => beta == defaults::top_two_beta(),
-        PolicyKind::EpsilonGreedy { epsilon } => epsilon == defaults::epsilon(),
+        PolicyKind::EpsilonGreedy { epsilon, decay } => epsilon == defaults::epsilon() && !decay,
     };
-    let short = kind_alone && *policy == defaults::policy(policy.kind.clone());
+    let short = kind_alone && *policy == defaults::policy_for(policy.kind.clone(), outcome);
     short.then(|| text::quoted(policy.kind.name()))
 }
 
-pub(super) fn write_policy(out: &mut Out, header: &str, policy: &PolicySpec) {
+pub(super) fn write_policy(
+    out: &mut Out,
+    header: &str,
+    policy: &PolicySpec,
+    outcome: &OutcomeSpec,
+) {
     let PolicySpec {
         kind,
         floor,
+        control_floor,
         max_weight,
+        posterior,
         prior,
         burn_in,
         publish_every,
@@ -52,11 +68,25 @@ pub(super) fn write_policy(out: &mut Out, header: &str, policy: &PolicySpec) {
     out.line("kind", text::quoted(kind.name()));
     match kind {
         PolicyKind::TopTwoThompson { beta } => out.line("beta", text::number(beta.get())),
-        PolicyKind::EpsilonGreedy { epsilon } => out.line("epsilon", text::share(*epsilon)),
-        PolicyKind::Thompson | PolicyKind::Ucb1 | PolicyKind::Fixed => {}
+        PolicyKind::EpsilonGreedy { epsilon, decay } => {
+            out.line("epsilon", text::share(*epsilon));
+            out.other("decay", decay, &false, bool::to_string);
+        }
+        PolicyKind::Thompson
+        | PolicyKind::Ucb1
+        | PolicyKind::Ucb1Tuned
+        | PolicyKind::KlUcb
+        | PolicyKind::Fixed => {}
     }
     out.share("floor", *floor, defaults::floor(kind));
+    out.some("control_floor", control_floor.map(text::share));
     out.some("max_weight", max_weight.map(text::share));
+    out.other(
+        "posterior",
+        posterior,
+        &defaults::posterior(outcome),
+        |it| text::quoted(it.word()),
+    );
     out.other("prior", prior, &defaults::PRIOR, write_prior);
     out.other("burn_in", burn_in, &defaults::BURN_IN, write_burn_in);
     out.other(
