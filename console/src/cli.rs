@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 pub use args::{
     ApplyArgs, AuditArgs, CheckArgs, DemoArgs, ExplainArgs, FileArg, KeyArgs, LsArgs, PlanArgs,
-    Reading, ScreenArgs, ShowArgs, SimulateArgs, VerbArgs, WatchArgs,
+    PosteriorArgs, Reading, ScreenArgs, ShowArgs, SimulateArgs, VerbArgs, WatchArgs,
 };
 pub use offline::{EvaluateArgs, LogArgs, LogFormat, ReplayArgs, WhatIfArgs};
 
@@ -106,6 +106,11 @@ pub enum Command {
     /// Runs the very code that serves (draws, windows, burn-in, publications) on units that do not exist. The same
     /// seed gives the same figures, whatever the number of threads. Needs no daemon.
     Simulate(SimulateArgs),
+    /// Which arm is best, and what the others would lose, for counts that you type
+    ///
+    /// Exact figures, no sampling: P(best), expected loss and P(worse than the leader) by quadrature with a self-check.
+    /// Each --beta or --normal is an arm, in the order given; all of one kind. Needs no daemon.
+    Posterior(PosteriorArgs),
     /// Whether every part of the daemon is well
     Health(Reading),
     /// What a policy would have earned on a log, by weighting its rows
@@ -170,6 +175,7 @@ mod tests {
             "audit",
             "health",
             "simulate f --rates a=0.1,b=0.2",
+            "posterior --beta 1,2",
         ] {
             let with_json = format!("pitboss {line} --json");
             assert!(parse(&with_json).is_ok(), "{with_json}");

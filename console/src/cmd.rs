@@ -21,6 +21,7 @@ mod health;
 mod insights;
 mod log;
 mod plan;
+pub mod posterior;
 mod replay;
 mod results;
 #[cfg(test)]
@@ -69,6 +70,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Demo(args)) => crate::demo::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Simulate(args)) => simulate::run(&args),
+        Some(Command::Posterior(args)) => posterior::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Completions { shell }) => completions::run(shell),
@@ -100,6 +102,7 @@ async fn ask_daemon(socket: &Path, command: Command) -> Result<Exit, Failure> {
         Command::Demo(_)
         | Command::Check(_)
         | Command::Simulate(_)
+        | Command::Posterior(_)
         | Command::Evaluate(_)
         | Command::Replay(_)
         | Command::Completions { .. } => {

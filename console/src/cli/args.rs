@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bandit::experiment::Millis;
+use bandit::posterior::Posterior;
 use clap::Args;
 
 use crate::theme::ThemeName;
@@ -242,6 +243,31 @@ pub struct SimulateArgs {
     /// Draw with ASCII only; without it the locale decides
     #[arg(id = "ascii_chart", long = "ascii", requires = "chart")]
     pub ascii: bool,
+    /// Text or JSON
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `posterior`
+#[derive(Debug, Args)]
+pub struct PosteriorArgs {
+    /// An arm's rate: Beta(alpha, beta), real numbers; with a flat prior successes + 1 and failures + 1
+    #[arg(
+        long,
+        value_name = "ALPHA,BETA",
+        value_parser = crate::cmd::posterior::beta,
+        allow_hyphen_values = true,
+        required_unless_present = "normal"
+    )]
+    pub beta: Vec<Posterior>,
+    /// An arm's mean: mean and standard deviation of n observations; Student-t with n-1 degrees of freedom and scale sd/sqrt(n), as from a flat prior
+    #[arg(
+        long,
+        value_name = "MEAN,SD,N",
+        value_parser = crate::cmd::posterior::normal,
+        allow_hyphen_values = true
+    )]
+    pub normal: Vec<Posterior>,
     /// Text or JSON
     #[command(flatten)]
     pub reading: Reading,

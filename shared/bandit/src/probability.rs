@@ -51,7 +51,7 @@ pub enum QuadratureError {
     ArmCount(usize),
     /// A posterior whose parameters are none.
     #[error(
-        "{0} is not a posterior: all its numbers must be finite, and those of a Beta, a deviation and a scale above 0"
+        "{0} is no posterior that can be compared: all its numbers must be finite, a deviation and a scale above 0, degrees of freedom at least 1, those of a Beta between 1e-9 and 1e18"
     )]
     Posterior(Posterior),
     /// A Student-t posterior without an expectation, and so without an expected loss.
