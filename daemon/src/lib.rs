@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod ingest;
+pub mod learning;
 pub mod operations;
 pub mod postgres;
 pub mod publication;

@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod assignments;
 pub mod audit;
+pub mod delays;
 mod error;
 pub mod events;
 pub mod experiments;
@@ -19,6 +20,7 @@ mod pool;
 pub mod results;
 pub mod revisions;
 pub mod rewards;
+pub mod slices;
 pub mod state;
 mod transaction;
 pub mod units;

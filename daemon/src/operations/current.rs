@@ -9,7 +9,8 @@ use bandit::policy::Evidence;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use crate::publication::evidence_from;
+use crate::learning::{self, Learner, Readings};
+use crate::publication::LaneEvidence;
 use crate::store::experiments::{self, Stored};
 use crate::store::state::{self, LaneStats};
 use crate::store::versions::running_for;
@@ -38,14 +39,13 @@ pub(super) async fn load(
     for (id, hold) in holds::active(tx).await? {
         found.holds.entry(id).or_default().push(hold.to_string());
     }
-    experiments::load(tx, &ids)
-        .await?
-        .into_iter()
-        .map(|stored| {
-            let stored = stored?;
-            Ok((stored.spec.key.clone(), found.present(stored)))
-        })
-        .collect()
+    let mut present = BTreeMap::new();
+    for stored in experiments::load(tx, &ids).await? {
+        let stored = stored?;
+        let known = found.known(tx, &stored).await?;
+        present.insert(stored.spec.key.clone(), found.present(stored, &known));
+    }
+    Ok(present)
 }
 
 /// What is read for all experiments together.
@@ -57,7 +57,33 @@ struct Found {
 }
 
 impl Found {
-    fn present(&mut self, stored: Stored) -> Present {
+    /// What each lane with statistics learns from.
+    async fn known(
+        &self,
+        tx: &mut PgConnection,
+        stored: &Stored,
+    ) -> Result<BTreeMap<LaneId, LaneEvidence>, StoreError> {
+        let readings = Readings::default();
+        let mut known = BTreeMap::new();
+        let in_force = stored.lane_numbers.lanes_of(&stored.spec);
+        for (_, lane) in stored.lane_numbers.iter() {
+            let Some(stats) = self.stats.get(&(stored.id, lane)) else {
+                continue;
+            };
+            let learning = in_force.iter().find(|it| it.id == lane && it.learns);
+            let learner = Learner {
+                experiment: stored.id,
+                lane,
+                reward: &stored.spec.reward,
+                memory: learning.and_then(|lane| lane.policy.memory),
+            };
+            let evidence = learning::evidence(tx, learner, stats, self.now, &readings).await?;
+            known.insert(lane, evidence);
+        }
+        Ok(known)
+    }
+
+    fn present(&mut self, stored: Stored, known: &BTreeMap<LaneId, LaneEvidence>) -> Present {
         let id = stored.id;
         let running_for = stored
             .started_at
@@ -65,7 +91,7 @@ impl Found {
         let mut assigned_by_arm = BTreeMap::new();
         let mut lanes: BTreeMap<LaneName, LaneNow> = BTreeMap::new();
         for (name, lane) in stored.lane_numbers.iter() {
-            let evidence = by_name(&stored.arms, self.stats.get(&(id, lane)));
+            let evidence = by_name(&stored.arms, known.get(&lane));
             for (arm, known) in &evidence {
                 *assigned_by_arm.entry(arm.clone()).or_default() += known.stats.assigned;
             }
@@ -99,10 +125,9 @@ impl Found {
     }
 }
 
-fn by_name(arms: &[Arm], stats: Option<&LaneStats>) -> BTreeMap<ArmName, Evidence> {
-    let known = stats.map(evidence_from).unwrap_or_default();
+fn by_name(arms: &[Arm], known: Option<&LaneEvidence>) -> BTreeMap<ArmName, Evidence> {
     arms.iter()
-        .filter_map(|arm| Some((arm.name.clone(), *known.get(&arm.id)?)))
+        .filter_map(|arm| Some((arm.name.clone(), *known?.get(&arm.id)?)))
         .collect()
 }
 

@@ -11,7 +11,8 @@ use sqlx::PgConnection;
 
 use super::state::{self, LaneStats};
 use super::{StoreError, TransactionError};
-use crate::publication::{self, LaneEvidence, evidence_from};
+use crate::learning::{self, Learner, Readings};
+use crate::publication::{self, LaneEvidence};
 
 /// One published version, with all that it was computed from.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +103,14 @@ pub async fn publish_all_lanes(
     let mut published = Vec::new();
     for lane in change.lanes.lanes_of(change.spec) {
         let stats = learned.get(&(change.experiment, lane.id));
-        let known = evidence_from(stats.unwrap_or(&nothing));
+        let learner = Learner {
+            experiment: change.experiment,
+            lane: lane.id,
+            reward: &change.spec.reward,
+            memory: lane.policy.memory.filter(|_| lane.learns),
+        };
+        let (stats, readings) = (stats.unwrap_or(&nothing), Readings::default());
+        let known = learning::evidence(tx, learner, stats, change.at, &readings).await?;
         let next =
             publication::next_publication(change.spec, change.arms, &lane, &known, running_for)
                 .map_err(|source| PublishError::Policy {

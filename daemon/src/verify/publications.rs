@@ -111,7 +111,7 @@ fn check_one(
         differences.add(what, "published", "nothing: its spec has no such lane");
         return;
     };
-    if spec.reward.credit == Credit::Matured {
+    if spec.reward.credit == Credit::Matured && lane.policy.memory.is_none() {
         check_learned(&what, version, differences);
     }
     match next_publication(spec, &open, lane, &known, version.running_for) {

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bandit::experiment::{ExperimentId, LaneId, Millis, RunState, Version};
 use bandit::lanes::Lane;
 use bandit::policy::{self, Evidence};
+use bandit::spec::model::Credit;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 
 use super::runner::{Round, Work};
-use crate::publication::{LaneEvidence, evidence_from, next_publication};
+use crate::learning::{self, Learner, Readings};
+use crate::publication::{LaneEvidence, next_publication};
 use crate::store::experiments::{self, Stored};
 use crate::store::leases::{self, Deposed, Lease};
 use crate::store::state::{self, LaneStats};
@@ -21,6 +23,10 @@ use crate::world::WorldHandle;
 
 /// Every 15th round looks at all running experiments: what another daemon has folded marks nothing here.
 const SWEEP_EVERY: u64 = 15;
+
+/// A ten-thousandth: what changes because time passes is not worth a version below this, or an experiment that nobody
+/// visits would publish one a minute for ever. It adds up until it is.
+const AGED: f64 = 1e-4;
 
 /// Experiments whose state changed since their lanes were last looked at. Clones share one set.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +96,7 @@ pub struct Publisher {
     store: Store,
     world: WorldHandle,
     dirty: Dirty,
+    readings: Readings,
     rounds: u64,
 }
 
@@ -100,6 +107,7 @@ impl Publisher {
             store,
             world,
             dirty,
+            readings: Readings::default(),
             rounds: 0,
         }
     }
@@ -125,7 +133,7 @@ impl Work for Publisher {
         lease: &Lease,
     ) -> Result<Round, Box<dyn std::error::Error + Send + Sync>> {
         let ids = self.candidates();
-        let published = match led_round(&self.store, &ids, lease).await {
+        let published = match led_round(&self.store, &ids, lease, &self.readings).await {
             Ok(published) => published,
             Err(error) => {
                 self.dirty.put_back(&ids);
@@ -153,6 +161,7 @@ pub async fn led_round(
     store: &Store,
     ids: &BTreeSet<ExperimentId>,
     lease: &Lease,
+    readings: &Readings,
 ) -> Result<Published, PublisherError> {
     if ids.is_empty() {
         return Ok(Published::default());
@@ -161,7 +170,7 @@ pub async fn led_round(
         .run_tx("publish", |tx| {
             TxFuture::new(async move {
                 let now = fold::now(tx).await?;
-                let published = round(tx, ids, now).await?;
+                let published = round_with(tx, ids, now, readings).await?;
                 leases::confirm(tx, lease)
                     .await?
                     .map_err(|Deposed| PublisherError::Deposed)?;
@@ -171,14 +180,24 @@ pub async fn led_round(
         .await
 }
 
-/// One round inside `tx`, as of `now`.
-///
-/// The newest versions are read first. Every change of a spec gives its lanes new versions, so a change that
-/// commits after that makes the insert find its number taken, and nothing is published from an old spec.
+/// One round inside `tx`, as of `now`, with everything read anew.
 pub async fn round(
     tx: &mut PgConnection,
     ids: &BTreeSet<ExperimentId>,
     now: DateTime<Utc>,
+) -> Result<Published, PublisherError> {
+    round_with(tx, ids, now, &Readings::default()).await
+}
+
+/// One round inside `tx`, as of `now`, with what was read a moment ago.
+///
+/// The newest versions are read first. Every change of a spec gives its lanes new versions, so a change that
+/// commits after that makes the insert find its number taken, and nothing is published from an old spec.
+pub async fn round_with(
+    tx: &mut PgConnection,
+    ids: &BTreeSet<ExperimentId>,
+    now: DateTime<Utc>,
+    readings: &Readings,
 ) -> Result<Published, PublisherError> {
     let ids: Vec<ExperimentId> = ids.iter().copied().collect();
     let mut newest = newest_of(tx, &ids).await?;
@@ -200,7 +219,14 @@ pub async fn round(
             };
             let nothing = LaneStats::new();
             let stats = learned.get(&(experiment.id, lane.id));
-            let known = evidence_from(stats.unwrap_or(&nothing));
+            let learner = Learner {
+                experiment: experiment.id,
+                lane: lane.id,
+                reward: &experiment.spec.reward,
+                memory: lane.policy.memory.filter(|_| lane.learns),
+            };
+            let stats = stats.unwrap_or(&nothing);
+            let known = learning::evidence(tx, learner, stats, now, readings).await?;
             match next_version(&experiment, &lane, &current, &known, now) {
                 Ok(Next::Settled) => {}
                 Ok(Next::Waiting) => {
@@ -272,7 +298,12 @@ fn next_version(
             source,
         })?;
     let burn_in_ended = current.burn_in.is_some() && next.burn_in.is_none();
-    let moved = current.allocation != next.allocation;
+    let moved = if ages(experiment, lane) {
+        current.allocation.distance(&next.allocation) > AGED
+            || current.allocation.arms().ne(next.allocation.arms())
+    } else {
+        current.allocation != next.allocation
+    };
     if !burn_in_ended && !moved {
         return Ok(Next::Settled);
     }
@@ -300,6 +331,11 @@ fn next_version(
     })))
 }
 
+/// Whether what the lane knows changes though nothing comes.
+fn ages(experiment: &Stored, lane: &Lane) -> bool {
+    experiment.spec.reward.credit == Credit::Corrected || lane.policy.memory.is_some()
+}
+
 fn reason(current: &PolicyVersion, burn_in_ended: bool, evidence: &[Evidence]) -> String {
     if burn_in_ended {
         return "burn-in over".to_owned();
@@ -307,7 +343,16 @@ fn reason(current: &PolicyVersion, burn_in_ended: bool, evidence: &[Evidence]) -
     let resolved =
         |evidence: &[Evidence]| -> u64 { evidence.iter().map(|known| known.stats.resolved).sum() };
     let more = resolved(evidence).saturating_sub(resolved(&current.evidence));
-    format!("{}{more} more rewards", versions::LEARNED)
+    let in_flight = |evidence: &[Evidence]| -> f64 {
+        let counted = |known: &Evidence| known.learned.n - known.stats.resolved as f64;
+        evidence.iter().map(counted).sum()
+    };
+    let what = match more {
+        0 if in_flight(evidence) > 0.0 => "units in flight".to_owned(),
+        0 => "the passing of time".to_owned(),
+        more => format!("{more} more rewards"),
+    };
+    format!("{}{what}", versions::LEARNED)
 }
 
 #[cfg(test)]

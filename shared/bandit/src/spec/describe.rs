@@ -13,16 +13,6 @@ use crate::spec::{decision, experiment, guardrail, policy, reward};
 /// What the spec declares ahead of its engine, one sentence each. `plan` shows them: nothing is silently ignored.
 pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
     let mut parts = Vec::new();
-    if spec.reward.credit != Credit::Matured {
-        parts.push(format!(
-            "reward.credit \"{}\": does not run yet; units count when their window has closed",
-            spec.reward.credit.word()
-        ));
-    }
-    let lanes = spec.learning_lanes();
-    if lanes.iter().any(|lane| lane.policy.memory.is_some()) {
-        parts.push("policy.memory: does not run yet; allocation learns from everything".to_owned());
-    }
     if spec.on_outage == OnOutage::Frozen {
         parts.push("on_outage \"frozen\": does not run yet; new units get control".to_owned());
     }
