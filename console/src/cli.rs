@@ -113,6 +113,12 @@ pub enum Command {
     Posterior(PosteriorArgs),
     /// Whether every part of the daemon is well
     Health(Reading),
+    /// What another policy would have earned on an experiment's own log
+    ///
+    /// From the counts of its policy versions and their exact propensities. Units whose window is open are not judged,
+    /// forced ones never count. A policy that learns is judged as the splits it would have published on what the
+    /// log had shown by then. Values that the log cannot tell are refused with the reason (exit code 3).
+    Whatif(WhatIfArgs),
     /// What a policy would have earned on a log, by weighting its rows
     ///
     /// Needs no daemon. The log has the arm that was drawn, the probability with which it was drawn, and what it
@@ -172,6 +178,9 @@ mod tests {
             "results k",
             "insights k",
             "explain k u",
+            "whatif k --policy uniform",
+            "evaluate l.csv --policy uniform",
+            "replay l.csv --policy thompson",
             "audit",
             "health",
             "simulate f --rates a=0.1,b=0.2",

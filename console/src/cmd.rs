@@ -29,6 +29,7 @@ mod samples;
 pub mod simulate;
 mod verb;
 pub mod watch;
+mod whatif;
 
 use std::path::Path;
 
@@ -97,6 +98,7 @@ async fn ask_daemon(socket: &Path, command: Command) -> Result<Exit, Failure> {
         Command::Results(args) => (results::run(&daemon, &args.key).await?, args.reading.json),
         Command::Insights(args) => (insights::run(&daemon, &args.key).await?, args.reading.json),
         Command::Explain(args) => return explain::run(&daemon, &args).await,
+        Command::Whatif(args) => return whatif::run(&daemon, &args).await,
         Command::Audit(args) => (audit::run(&daemon, &args).await?, args.reading.json),
         Command::Health(args) => return health::run(&daemon, args).await,
         Command::Demo(_)

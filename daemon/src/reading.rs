@@ -10,10 +10,12 @@ mod figures;
 mod insights;
 mod results;
 mod row;
+mod whatif;
 
 use std::sync::Arc;
 
 use bandit::experiment::ExperimentKey;
+use protocol::evaluation::{WhatIf, WhatIfRequest};
 use protocol::experiments::{Detail, Explanation, Insights, Results, Row};
 
 pub use error::ReadingError;
@@ -97,6 +99,12 @@ impl Reading {
     pub async fn explain(&self, key: &str, unit: &str) -> Result<Explanation, ReadingError> {
         let live = self.live(key)?;
         explain::explain(self, &live, unit).await
+    }
+
+    /// What another policy would have earned on an experiment's own log.
+    pub async fn what_if(&self, request: &WhatIfRequest) -> Result<WhatIf, ReadingError> {
+        let live = self.live(&request.key)?;
+        whatif::read(self, &live, request).await
     }
 
     async fn rows_of(&self, lives: &[Arc<Live>]) -> Result<Vec<Row>, ReadingError> {

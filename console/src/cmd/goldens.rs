@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::samples;
-use super::{apply, audit, detail, experiments, explain, health, insights, plan, results, watch};
+use super::{
+    apply, audit, detail, experiments, explain, health, insights, plan, results, watch, whatif,
+};
 use crate::output::{Text, versioned};
 
 /// Text and JSON side by side.
@@ -27,6 +29,9 @@ fn every_answer_reads_well_and_keeps_its_fields() {
     golden("results", &results::text(&answer), &answer);
     let answer = samples::insights();
     golden("insights", &insights::text(&answer), &answer);
+    let answer = samples::what_if();
+    let rounded = samples::rounded(&answer);
+    golden("whatif", &whatif::text(&answer, false), &rounded);
     let answer = samples::explanation(Some(true));
     golden("explain", &explain::text(&answer), &answer);
     let answer = samples::audit();

@@ -1,7 +1,9 @@
 //! Answers of a daemon, for the golden tests of every command's text and JSON.
 
+use bandit::inference::{ArmPeriod, Period};
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::control::{AuditEntry, AuditPage, Health, PartHealth};
+use protocol::evaluation::{Evaluation, WhatIf};
 use protocol::evidence::{ArmEvidence, Contrast, LaneEvidence};
 use protocol::experiments::{
     AllocationPoint, ArmInsight, ArmRow, Detail, ExplainStep, Explanation, GuardrailRow, Insights,
@@ -386,4 +388,57 @@ pub(super) fn applied() -> Applied {
         outcome: "1 added, 1 changed, 1 stopped".into(),
         repeated: false,
     }
+}
+
+/// Always blue, on 20,000 units that two versions drew.
+pub(super) fn what_if() -> WhatIf {
+    let period = |blue: f64, counts: [(u64, f64); 2]| {
+        let arms = [1.0 - blue, blue].into_iter().zip(counts);
+        Period {
+            arms: arms
+                .map(|(propensity, (n, sum))| ArmPeriod {
+                    propensity,
+                    assigned: n,
+                    n,
+                    sum,
+                    sum_sq: sum,
+                })
+                .collect(),
+            ..Period::default()
+        }
+    };
+    let periods = [
+        period(0.5, [(4_988, 402.0), (5_012, 470.0)]),
+        period(0.9, [(1_014, 83.0), (8_986, 850.0)]),
+    ];
+    let targets = [vec![0.0, 1.0], vec![0.0, 1.0]];
+    let evaluation = bandit::offpolicy::what_if(&periods, &targets).expect("the counts fit");
+    WhatIf {
+        experiment: "checkout_button".into(),
+        lane: "main".into(),
+        policy: "arm:blue".into(),
+        instead_of: "thompson".into(),
+        as_of: now(),
+        versions: 2,
+        pending: 800,
+        evaluation: Evaluation::from(&evaluation),
+    }
+}
+
+/// As JSON with nine digits behind the point: the last ones are the quadrature's, not the command's.
+pub(super) fn rounded(answer: &impl serde::Serialize) -> serde_json::Value {
+    fn round(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Number(number) if number.is_f64() => {
+                let exact = number.as_f64().expect("asked above");
+                *value = serde_json::json!((exact * 1e9).round() / 1e9);
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(round),
+            serde_json::Value::Object(fields) => fields.values_mut().for_each(round),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(answer).expect("answers are JSON");
+    round(&mut value);
+    value
 }

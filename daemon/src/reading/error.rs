@@ -10,6 +10,12 @@ pub enum ReadingError {
     /// There is no such experiment.
     #[error("there is no experiment `{0}`")]
     NotFound(String),
+    /// The question is wrong: ask another.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is nothing to answer from yet.
+    #[error("{0}")]
+    TooEarly(String),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -34,6 +40,8 @@ impl ReadingError {
     pub fn code(&self) -> Code {
         match self {
             Self::NotFound(_) => Code::NotFound,
+            Self::Invalid(_) => Code::Invalid,
+            Self::TooEarly(_) => Code::IllegalState,
             Self::Store(error) if error.retry() == Retry::Later => Code::Unavailable,
             Self::Store(_) | Self::Inconsistent { .. } => Code::Internal,
         }

@@ -8,6 +8,7 @@ use protocol::control::{
     AuditPage, AuditQuery, Control, Cursor, Done, Health, Hello, PROTOCOL, Snapshot, VerbRequest,
     Watched, Welcome,
 };
+use protocol::evaluation::{WhatIf, WhatIfRequest};
 use protocol::experiments::{Detail, Explanation, Insights, Results};
 use protocol::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
 use protocol::refusal::{Code, Refusal};
@@ -175,6 +176,11 @@ impl Control for Server {
             return Err(Refusal::new(Code::Invalid, message));
         }
         Ok(self.service.reading.explain(&key, &unit).await?)
+    }
+
+    async fn whatif(self, _: Context, request: WhatIfRequest) -> Result<WhatIf, Refusal> {
+        self.session.look()?;
+        Ok(self.service.reading.what_if(&request).await?)
     }
 
     async fn audit(self, _: Context, query: AuditQuery) -> Result<AuditPage, Refusal> {

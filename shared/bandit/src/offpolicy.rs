@@ -30,4 +30,4 @@ pub use replays::Replays;
 pub use row::{InvalidRow, Row};
 pub use survey::Survey;
 pub use target::{InvalidTarget, Target};
-pub use versions::{LoggedVersion, what_if};
+pub use versions::{Known, WhatIfError, targets, what_if};

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::evaluation::{WhatIf, WhatIfRequest};
 use crate::experiments::{Detail, Explanation, Insights, Results, Row};
 use crate::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
 use crate::refusal::Refusal;
 
 /// The version of this contract. A daemon answers every older minor of its major.
-pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 0 };
+pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 1 };
 
 /// Longest time a `watch` is held open: below the 20 s after which a console calls its data stale.
 pub const MAX_WATCH_MS: u64 = 15_000;
@@ -49,6 +50,8 @@ pub trait Control {
     async fn insights(key: String) -> Result<Insights, Refusal>;
     /// Why a unit has its arm, recomputed from its version and salt.
     async fn explain(key: String, unit: String) -> Result<Explanation, Refusal>;
+    /// What another policy would have earned on the experiment's own log. Since 1.1.
+    async fn whatif(request: WhatIfRequest) -> Result<WhatIf, Refusal>;
     /// Who changed what, newest first.
     async fn audit(query: AuditQuery) -> Result<AuditPage, Refusal>;
     /// Whether everything is well.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Log;
 use crate::cli::{Cli, Command, EvaluateArgs, LogArgs, ReplayArgs};
-use crate::cmd::{evaluate, replay};
+use crate::cmd::{evaluate, replay, samples};
 use crate::output::versioned;
 
 fn data(file: &str) -> PathBuf {
@@ -237,6 +237,7 @@ fn replays_of_one_item_a_position_match_as_many_rows_as_obp_says() {
 #[test]
 fn evaluations_and_replays_read_well_and_keep_their_fields() {
     let golden = |name: &str, text: String, json: serde_json::Value| {
+        let json = samples::rounded(&json);
         insta::assert_snapshot!(name, format!("{text}---\n{json:#}\n"));
     };
     let args = evaluate_args("--policy uniform", &data("open_bandit_men/bts_men.csv.gz"));

@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use protocol::control::{
     AuditPage, AuditQuery, Control, Delta, Done, Health, ProtocolVersion, Snapshot, VerbRequest,
 };
+use protocol::evaluation::{WhatIf, WhatIfRequest};
 use protocol::experiments::{Detail, Explanation, Insights, Results};
 use protocol::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
 use protocol::refusal::{Code, Refusal};
@@ -126,6 +127,10 @@ impl Control for Played {
     }
 
     async fn explain(self, _: Context, _: String, _: String) -> Result<Explanation, Refusal> {
+        refused()
+    }
+
+    async fn whatif(self, _: Context, _: WhatIfRequest) -> Result<WhatIf, Refusal> {
         refused()
     }
 

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use bandit::experiment::{ArmId, Millis};
+use bandit::inference::{ArmPeriod, Period};
 use bandit::offpolicy::{
-    Candidate, Evaluation, Evaluator, GateKind, Level, LoggedVersion, Outcomes, Replay, Row,
-    Settings, Survey, Target, evaluate, what_if,
+    Candidate, Evaluation, Evaluator, GateKind, Known, Level, Outcomes, Replay, Row, Settings,
+    Survey, Target, evaluate, targets, what_if,
 };
-use bandit::posterior::{ArmStats, MICRO};
+use bandit::policy::ArmView;
+use bandit::posterior::{ArmStats, MICRO, Moments};
+use bandit::spec::defaults;
+use bandit::spec::model::{BurnIn, PolicyKind, PolicySpec};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -144,6 +149,14 @@ impl Chance {
     }
 }
 
+fn period(propensities: &[f64], stats: &[ArmStats]) -> Period {
+    let arms = propensities.iter().zip(stats);
+    Period {
+        arms: arms.map(|(p, stats)| ArmPeriod::new(*p, stats)).collect(),
+        ..Period::default()
+    }
+}
+
 fn percentiles(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
     let at = |q: f64| values[(q * (values.len() - 1) as f64).round() as usize];
@@ -164,12 +177,22 @@ fn resampled_evaluations_spread_as_obp_says() {
         let whole = with_given(&rows, &target, &oracle.tabular_q);
         let mean_weight = whole.weights.mean;
         let mut samples: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-        let mut resampled = rows.clone();
+        let mut survey = Survey::default();
+        for row in &rows {
+            survey.add(row);
+        }
+        // Without a range of the rewards nothing is bet, which is half of the work.
+        let settings = Settings {
+            rewards: None,
+            outcomes: Outcomes::Given(vec![oracle.tabular_q.clone()]),
+            ..Settings::of(&survey)
+        };
         for _ in 0..RESAMPLES {
-            for slot in &mut resampled {
-                *slot = rows[chance.below(rows.len())];
+            let mut evaluator = Evaluator::new(settings.clone(), survey.segments(&target));
+            for _ in 0..rows.len() {
+                evaluator.add(&rows[chance.below(rows.len())]).unwrap();
             }
-            let got = with_given(&resampled, &target, &oracle.tabular_q);
+            let got = evaluator.finish();
             for (estimator, value) in by_obp_name(&got) {
                 let value = match estimator {
                     "snipw" => got.ips.value / mean_weight,
@@ -266,24 +289,19 @@ fn a_learning_policy_finds_the_better_arm_of_a_uniform_log() {
 /// The situation that misled: an arm that converts at 4.5 % was left at a floor of 1/60 early, so most of its 138
 /// effective units are a few with weight 60, and often none of those converted.
 fn rare_rewards_with_great_weights(chance: &mut Chance) -> Evaluation {
-    let versions: Vec<LoggedVersion> = (0..40)
+    let periods: Vec<Period> = (0..40)
         .map(|version| {
             let explored = if version < 2 { 0.5 } else { 1.0 / 60.0 };
-            let propensities = vec![1.0 - explored, explored];
             let mut stats = vec![ArmStats::default(); 2];
             for _ in 0..150 {
                 let arm = usize::from(chance.uniform() < explored);
                 let won = chance.uniform() < [0.09, 0.045][arm];
                 stats[arm] += ArmStats::of_reward(if won { MICRO as i32 } else { 0 });
             }
-            LoggedVersion {
-                propensities,
-                stats,
-                target: vec![0.0, 1.0],
-            }
+            period(&[1.0 - explored, explored], &stats)
         })
         .collect();
-    what_if(&versions).unwrap()
+    what_if(&periods, &vec![vec![0.0, 1.0]; 40]).unwrap()
 }
 
 /// Of 400 runs the intervals covered 400 and were 0.11 wide; the normal ones covered 371, 364 and 369.
@@ -355,6 +373,58 @@ fn a_log_that_cannot_tell_is_refused_with_a_reason() {
     let target = Target::same(1, &[1.0]).unwrap();
     let got = evaluate(&wrong, &target).unwrap();
     assert_eq!(reason(&got, GateKind::MeanWeight).0, Level::Refuse);
+}
+
+#[test]
+fn a_policy_that_learns_is_asked_what_it_would_have_published_at_each_version() {
+    let view = |arm: u16, resolved: u64, won: i64| {
+        let stats = ArmStats {
+            exposed: resolved,
+            resolved,
+            reward_sum_micro: won * MICRO,
+            reward_sq_sum_micro: won * MICRO,
+            ..ArmStats::default()
+        };
+        ArmView {
+            id: ArmId(arm),
+            control: arm == 0,
+            weight: 1.0,
+            stats,
+            learned: Moments::from(&stats),
+        }
+    };
+    let known = |open: Vec<ArmView>| Known {
+        open,
+        running_for: Millis(3_600_000),
+    };
+    let versions = [
+        known(vec![view(0, 0, 0), view(2, 0, 0)]),
+        known(vec![view(0, 500, 25), view(2, 500, 60)]),
+        // One unit more changes nothing worth asking for.
+        known(vec![view(0, 501, 26), view(2, 500, 60)]),
+        known(vec![view(0, 900, 90), view(1, 0, 0), view(2, 900, 60)]),
+    ];
+    let arms = [(ArmId(0), "a"), (ArmId(1), "b"), (ArmId(2), "c")];
+    let base = PolicySpec {
+        burn_in: BurnIn {
+            for_: Millis(0),
+            exposures_per_arm: 0,
+            rewards_per_arm: 100,
+        },
+        ..defaults::policy(PolicyKind::Thompson)
+    };
+    let of = |text: &str| targets(&text.parse().unwrap(), &base, &arms, &versions).unwrap();
+    let learned = of("thompson");
+    assert_eq!(learned[0], [0.5, 0.0, 0.5]);
+    assert!(learned[1][2] > 0.98 && learned[1][1] == 0.0, "{learned:?}");
+    assert_eq!(learned[1], learned[2]);
+    // A new arm has no reward yet: burn-in is even again.
+    assert!((learned[3][1] - 1.0 / 3.0).abs() < 1e-12, "{learned:?}");
+    let even = of("uniform");
+    assert_eq!(even[0], [0.5, 0.0, 0.5]);
+    assert!((even[3][1] - 1.0 / 3.0).abs() < 1e-12);
+    assert_eq!(of("arm:b")[0], [0.0, 1.0, 0.0]);
+    assert!(targets(&"arm:d".parse().unwrap(), &base, &arms, &versions).is_err());
 }
 
 #[test]
@@ -451,8 +521,7 @@ proptest! {
         for &(arm, won) in &outcomes {
             stats[arm] += ArmStats::of_reward(if won { MICRO as i32 } else { 0 });
         }
-        let version = LoggedVersion { propensities: propensities.to_vec(), stats, target: target.clone() };
-        let counted = what_if(&[version]).unwrap();
+        let counted = what_if(&[period(&propensities, &stats)], std::slice::from_ref(&target)).unwrap();
         let listed = evaluate(&rows, &Target::same(1, &target).unwrap()).unwrap();
         for ((name, a), (_, b)) in by_obp_name(&counted).into_iter().zip(by_obp_name(&listed)) {
             prop_assert!(near(a, b), "{name}: {a} and {b}");
