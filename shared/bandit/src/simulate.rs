@@ -4,13 +4,15 @@
 //! number of threads and give the same bits. Allocations come from [`crate::policy::allocate`] and units draw by
 //! [`crate::assign::draw`]; nothing about a policy is known here.
 
+pub mod endings;
 pub mod experiment;
 pub mod generator;
 pub mod problem;
 pub mod summary;
 pub mod truth;
 
-pub use experiment::{LaneRun, Run, Scenario, Simulation, SimulationError};
+pub use endings::{Endings, Outcome};
+pub use experiment::{Ended, LaneRun, Run, Scenario, Simulation, SimulationError};
 pub use generator::Generator;
 pub use problem::{Problem, ProblemArms};
 pub use summary::{Figures, LaneSummary, Mean, Summary};

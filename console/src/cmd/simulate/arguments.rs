@@ -75,6 +75,13 @@ pub(super) fn read(args: &SimulateArgs) -> Result<Asked, Failure> {
     let file = file::read(args.file.path())?;
     let mut spec = experiment(&file, args.experiment.as_deref())?;
     if let Some(policy) = &args.policy {
+        if !spec.lanes.is_empty() {
+            let message = format!(
+                "--policy: the lanes of {} have policies of their own; change them in the file",
+                spec.key
+            );
+            return Err(Failure::Usage(message));
+        }
         spec.policy = overriding(&spec, policy)?;
         // Another policy instead of all that the file declares.
         spec.lanes.clear();

@@ -1,7 +1,8 @@
 //! What `pitboss simulate` answers, in the reward's own units; `--json` prints it. Nothing in it depends on the machine.
 
 use bandit::experiment::Millis;
-use bandit::simulate::{Figures, LaneSummary, Mean, Simulation, Summary, Truth};
+use bandit::simulate::{Endings, Figures, LaneSummary, Mean, Simulation, Summary, Truth};
+use bandit::spec::model::{Credit, ExperimentSpec};
 use serde::Serialize;
 
 use super::arguments::Asked;
@@ -25,10 +26,48 @@ pub(super) struct Report {
     /// How often the policy was asked, and how often the file asks it.
     pub(super) publish_every: Millis,
     pub(super) publish_every_of_file: Millis,
+    /// What the file declares and a simulation leaves out.
+    pub(super) not_simulated: Vec<&'static str>,
     pub(super) arms: Vec<ArmReport>,
     #[serde(flatten)]
     pub(super) total: Outcome,
     pub(super) lanes: Vec<LaneReport>,
+    pub(super) decision: DecisionReport,
+}
+
+/// How the runs would have ended by the decision rules. The shares of `ship`, `kill`, `iterate` and `keep_running` sum
+/// to 1.
+#[derive(Debug, Serialize)]
+pub(super) struct DecisionReport {
+    pub(super) preset: String,
+    /// Whether the file says so, or has no decision of its own.
+    pub(super) declared: bool,
+    pub(super) looked_at_every: Millis,
+    pub(super) ship: Vec<ArmEnding>,
+    pub(super) kill: Ending,
+    pub(super) iterate: Ending,
+    pub(super) keep_running: Figure,
+    /// The first arm that was to be closed, in any run.
+    pub(super) close: Vec<ArmEnding>,
+    /// The share of the runs that ship one of the best arms; null where there is no better arm than control.
+    pub(super) power: Option<Figure>,
+    /// The share of the runs that ship an arm that is no better than control.
+    pub(super) false_ships: Figure,
+}
+
+/// An end about one arm.
+#[derive(Debug, Serialize)]
+pub(super) struct ArmEnding {
+    pub(super) arm: String,
+    #[serde(flatten)]
+    pub(super) ending: Ending,
+}
+
+/// In which share of the runs, and after how many days; null where it did not happen.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Ending {
+    pub(super) runs: Figure,
+    pub(super) days: Option<Figure>,
 }
 
 /// An arm and what is true of it.
@@ -103,7 +142,9 @@ impl Report {
         } = asked;
         let arms = spec.arms.iter().zip(means).enumerate();
         let lanes = simulation.lanes().iter().zip(&summary.lanes);
+        let decision = DecisionReport::new(asked, simulation, &summary.endings);
         Self {
+            decision,
             file: file.clone(),
             experiment: spec.key.to_string(),
             policy: spec.describe_policies(),
@@ -114,6 +155,7 @@ impl Report {
             seed: args.seed,
             publish_every: simulation.publish_every(),
             publish_every_of_file: spec.policy.publish_every,
+            not_simulated: not_simulated(spec),
             arms: arms
                 .map(|(at, (arm, &rate))| ArmReport {
                     arm: arm.name.to_string(),
@@ -135,6 +177,65 @@ impl Report {
                     over_time: over_time(truth, &simulation.points(), summary),
                 })
                 .collect(),
+        }
+    }
+}
+
+/// Credit and memory change what an allocation learns from, schedules and guardrails when there is one.
+fn not_simulated(spec: &ExperimentSpec) -> Vec<&'static str> {
+    let left_out = [
+        (
+            spec.reward.credit != Credit::Matured,
+            "credit before the window has closed",
+        ),
+        (spec.policy.memory.is_some(), "memory"),
+        (spec.schedule.is_some(), "schedule"),
+        (!spec.guardrails.is_empty(), "guardrails"),
+    ];
+    let declared = left_out.into_iter().filter(|(declared, _)| *declared);
+    declared.map(|(_, what)| what).collect()
+}
+
+impl DecisionReport {
+    fn new(asked: &Asked, simulation: &Simulation<'_>, endings: &Endings) -> Self {
+        let Asked { spec, truth, .. } = asked;
+        let by_arm = |outcomes: &[bandit::simulate::Outcome]| -> Vec<ArmEnding> {
+            let arms = spec.arms.iter().zip(outcomes);
+            arms.filter(|(arm, _)| !arm.control)
+                .map(|(arm, outcome)| ArmEnding {
+                    arm: arm.name.to_string(),
+                    ending: Ending::of(outcome),
+                })
+                .collect()
+        };
+        let control = spec.arms.iter().position(|arm| arm.control).unwrap_or(0);
+        let better = |arm: usize| truth.mean(arm) > truth.mean(control);
+        let runs = endings.keep_running.share.count();
+        let shipped = |counts: &dyn Fn(usize) -> bool| {
+            let arms = endings.ship.iter().enumerate();
+            let counted = arms.filter(|(arm, _)| counts(*arm));
+            Figure::share(counted.map(|(_, outcome)| outcome.share.mean()).sum(), runs)
+        };
+        Self {
+            preset: simulation.decision().preset.word().to_owned(),
+            declared: spec.decision.is_some(),
+            looked_at_every: simulation.looks_every(),
+            ship: by_arm(&endings.ship),
+            kill: Ending::of(&endings.kill),
+            iterate: Ending::of(&endings.iterate),
+            keep_running: Figure::of(endings.keep_running.share),
+            close: by_arm(&endings.close),
+            power: (!truth.is_best(control)).then(|| shipped(&|arm| truth.is_best(arm))),
+            false_ships: shipped(&|arm| !better(arm)),
+        }
+    }
+}
+
+impl Ending {
+    fn of(outcome: &bandit::simulate::Outcome) -> Self {
+        Self {
+            runs: Figure::of(outcome.share),
+            days: (outcome.days.count() > 0).then(|| Figure::of(outcome.days)),
         }
     }
 }
@@ -163,6 +264,15 @@ impl Figure {
         Self {
             mean: mean.mean(),
             se: mean.se(),
+        }
+    }
+
+    /// Of runs in which one of several things happened that exclude one another.
+    fn share(mean: f64, runs: u64) -> Self {
+        let n = runs as f64;
+        Self {
+            mean,
+            se: (runs > 1).then(|| (mean * (1.0 - mean).max(0.0) / (n - 1.0)).sqrt()),
         }
     }
 

@@ -67,6 +67,13 @@ fn an_even_split_is_what_it_is_compared_with() {
     let (mean, se) = (&said["regret"]["mean"], &said["regret"]["se"]);
     let off = (mean.as_f64().expect("a mean") - 100.0) / se.as_f64().expect("an error");
     assert!(off.abs() < 4.0, "{mean} {se}");
+    let decision = &said["decision"];
+    assert_eq!(decision["preset"], "standard");
+    assert_eq!(decision["declared"], false);
+    assert_eq!(decision["ship"][0]["arm"], "warm");
+    // two days are too short for any rule
+    assert_eq!(decision["keep_running"]["mean"], 1.0);
+    assert_eq!(decision["power"]["mean"], 0.0);
     let main = &said["lanes"][1];
     assert_eq!(main["lane"], "main");
     assert_eq!(main["over_time"][28]["day"], 2.0);

@@ -1,6 +1,6 @@
 //! The answer of `pitboss simulate` as text for people.
 
-use super::report::{ArmReport, Figure, LaneReport, Outcome, Report};
+use super::report::{ArmEnding, ArmReport, DecisionReport, Figure, LaneReport, Outcome, Report};
 use crate::cmd::failure::counted;
 use crate::cmd::format::{count, percent};
 use crate::output::{Align, Role, Span, Table, Text, plain};
@@ -17,10 +17,81 @@ pub(super) fn of(report: &Report) -> Text {
         )),
     ]);
     text.say(scenario(report));
+    if !report.not_simulated.is_empty() {
+        text.line([
+            Span::new(Role::Warn, "not simulated"),
+            plain(format!(": {}", report.not_simulated.join(", "))),
+        ]);
+    }
     text.blank().append(outcome(&report.total));
     for lane in report.lanes.iter().rev() {
         text.blank().append(of_lane(lane, &report.arms));
     }
+    text.blank().append(decision(&report.decision));
+    text
+}
+
+/// How the runs would have ended, and how often that was right.
+fn decision(decision: &DecisionReport) -> Text {
+    let mut text = Text::new();
+    let undeclared = if decision.declared {
+        ""
+    } else {
+        " because the file has none"
+    };
+    let rules = format!(
+        ", preset {}{undeclared}, looked at every {}",
+        decision.preset, decision.looked_at_every
+    );
+    text.line([Span::new(Role::Strong, "decision"), plain(rules)]);
+    let mut table = Table::new(&[
+        ("FIRST END", Align::Left),
+        ("RUNS", Align::Right),
+        ("SE", Align::Right),
+        ("DAY", Align::Right),
+    ])
+    .indented(2);
+    let mut row = |what: &str, runs: Figure, days: Option<Figure>| {
+        table.row([
+            plain(what),
+            plain(percent(runs.mean)),
+            plain(runs.se.map_or_else(String::new, percent)),
+            plain(days.map_or_else(String::new, |days| amount(days.mean))),
+        ]);
+    };
+    for ArmEnding { arm, ending } in &decision.ship {
+        row(&format!("ship {arm}"), ending.runs, ending.days);
+    }
+    row(
+        "kill: control stays",
+        decision.kill.runs,
+        decision.kill.days,
+    );
+    row("iterate", decision.iterate.runs, decision.iterate.days);
+    row("none: keep running", decision.keep_running, None);
+    text.append(table.text());
+    for ArmEnding { arm, ending } in decision.close.iter().filter(|it| it.ending.runs.mean > 0.0) {
+        text.say(format!(
+            "  {arm} is to be closed in {} of the runs",
+            percent(ending.runs.mean)
+        ));
+    }
+    let share = |figure: Figure| {
+        let se = figure
+            .se
+            .map_or_else(String::new, |se| format!(" (SE {})", percent(se)));
+        format!("{}{se}", percent(figure.mean))
+    };
+    if let Some(power) = decision.power {
+        text.say(format!(
+            "  power, the best arm is shipped: {}",
+            share(power)
+        ));
+    }
+    text.say(format!(
+        "  false alarms, an arm no better than control is shipped: {}",
+        share(decision.false_ships)
+    ));
     text
 }
 

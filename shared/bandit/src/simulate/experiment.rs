@@ -1,13 +1,17 @@
 //! A whole experiment as its file declares it: traffic, lanes, windows, burn-in and publications, on a known truth.
 
+mod ending;
 mod state;
+mod weighed;
 
 use crate::assign::InvalidServing;
+use crate::decision::{Choice, Rules};
 use crate::experiment::{Arm, ArmId, LaneId, Millis};
 use crate::lanes::{Lane, LaneNumbers};
 use crate::policy::PolicyError;
 use crate::simulate::Truth;
-use crate::spec::model::ExperimentSpec;
+use crate::spec::defaults;
+use crate::spec::model::{DecisionPreset, DecisionSpec, ExperimentSpec};
 use state::State;
 
 /// One day, in milliseconds.
@@ -34,6 +38,7 @@ pub struct Simulation<'a> {
     scenario: Scenario,
     arms: Vec<Arm>,
     lanes: Vec<Lane>,
+    decision: DecisionSpec,
     seed: u64,
 }
 
@@ -64,6 +69,17 @@ pub enum SimulationError {
 pub struct Run {
     /// Lane by lane, in the order of [`Simulation::lanes`].
     pub lanes: Vec<LaneRun>,
+    /// How it would have ended.
+    pub ended: Ended,
+}
+
+/// What the decision rules recommended in a run, which went on to its last day whatever that was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ended {
+    /// The first recommendation to ship, stop or try something else, and when, since the start.
+    pub end: Option<(Choice, Millis)>,
+    /// The first arm that was to be closed, and when.
+    pub closed: Option<(ArmId, Millis)>,
 }
 
 /// What happened in one lane of one run. Arms are in the order of the file, points as [`Simulation::points`] says.
@@ -112,6 +128,7 @@ impl<'a> Simulation<'a> {
             scenario,
             arms: arms.collect(),
             lanes: LaneNumbers::default().lanes_of(spec),
+            decision: decision_of(spec),
             seed,
         })
     }
@@ -150,6 +167,16 @@ impl<'a> Simulation<'a> {
         self.scenario
             .units_per_day
             .saturating_mul(u64::from(self.scenario.days))
+    }
+
+    /// When the experiment ends: what its file declares, or the standard rules.
+    pub fn decision(&self) -> &DecisionSpec {
+        &self.decision
+    }
+
+    /// How often its decision rules are asked.
+    pub fn looks_every(&self) -> Millis {
+        ending::looks_every(&Rules::new(&self.decision, self.arms.len()))
     }
 
     /// How often the policies are asked.
@@ -199,6 +226,12 @@ impl LaneRun {
             .map(|(arm, &units)| truth.mean(arm) * units as f64)
             .sum()
     }
+}
+
+/// The rules of a file that has none are the standard ones.
+fn decision_of(spec: &ExperimentSpec) -> DecisionSpec {
+    let declared = spec.decision.clone();
+    declared.unwrap_or_else(|| defaults::decision(DecisionPreset::Standard))
 }
 
 /// From counts, and not unit by unit: no rounding piles up.

@@ -2,7 +2,7 @@
 //! no more room than one.
 
 use crate::experiment::LaneId;
-use crate::simulate::{LaneRun, Run, Simulation, Truth};
+use crate::simulate::{Endings, LaneRun, Run, Simulation, Truth};
 
 /// A mean over runs and how far it may be from the mean over infinitely many.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -21,6 +21,8 @@ pub struct Summary {
     pub total: Figures,
     /// Lane by lane, in the order of [`Simulation::lanes`].
     pub lanes: Vec<LaneSummary>,
+    /// How they would have ended.
+    pub endings: Endings,
 }
 
 /// Units, what they lost and what they earned.
@@ -116,6 +118,7 @@ impl Summary {
             runs: 0,
             total: Figures::default(),
             lanes: lanes.collect(),
+            endings: Endings::new(arms),
         }
     }
 
@@ -124,6 +127,7 @@ impl Summary {
     pub fn add(&mut self, truth: &Truth, run: &Run) {
         self.runs += 1;
         self.total.add(truth, &run.lanes);
+        self.endings.add(run.ended);
         for (lane, run) in self.lanes.iter_mut().zip(&run.lanes) {
             lane.add(truth, run);
         }

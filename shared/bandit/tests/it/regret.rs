@@ -50,3 +50,9 @@ fn thompson_sampling_keeps_up_with_arms_that_are_replaced() {
 fn an_even_split_has_the_regret_of_the_reference() {
     agrees("ab conversion 4 arms", "uniform", 40, 10_000);
 }
+
+#[test]
+fn epsilon_greedy_has_the_regret_of_the_reference() {
+    agrees("garivier-cappe two arms", "eps_0.1", 200, 5_000);
+    agrees("ab conversion 4 arms, batch 2000", "eps_0.1", 100, 50_000);
+}

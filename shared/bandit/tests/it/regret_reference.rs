@@ -97,9 +97,18 @@ pub(crate) fn z(a: Mean, b: Mean) -> f64 {
 
 /// Our policy of this name in the reference, with nothing around it: papers have no floor and no burn-in.
 fn policy(name: &str) -> Option<PolicySpec> {
+    let epsilon = |epsilon| PolicyKind::EpsilonGreedy {
+        epsilon: Share::new(epsilon).expect("a share"),
+        decay: false,
+    };
     let kind = match name {
         "ts" | "ts_prior_4_4" => PolicyKind::Thompson,
         "uniform" => PolicyKind::Fixed,
+        "ucb1" => PolicyKind::Ucb1,
+        "ucb1_tuned" => PolicyKind::Ucb1Tuned,
+        "kl_ucb" => PolicyKind::KlUcb,
+        "eps_0.1" => epsilon(0.1),
+        "eps_0.01" => epsilon(0.01),
         _ => return None,
     };
     let mut policy = defaults::policy(kind);

@@ -1,7 +1,7 @@
 //! Simulated experiments: the same bits for the same seed, shares that are shares, and regret that adds up.
 
 use bandit::experiment::Millis;
-use bandit::simulate::{Mean, Run, Scenario, Simulation, Summary, Truth};
+use bandit::simulate::{Endings, Mean, Run, Scenario, Simulation, Summary, Truth};
 use bandit::spec::{self, model::ExperimentSpec};
 use proptest::prelude::*;
 
@@ -107,6 +107,37 @@ fn a_learning_lane_moves_to_the_best_arm_and_the_holdback_stays_even() {
     assert_eq!(holdback.best_share.se(), Some(0.0));
     let total = &summary.total;
     assert!(total.regret.mean() < 0.3 * total.even_regret.mean());
+}
+
+#[test]
+fn every_run_has_one_end_and_a_clear_winner_is_shipped() {
+    let spec = experiment(3, "policy = \"fixed\"\n");
+    let truth = Truth::new(&spec.reward, &[0.05, 0.05, 0.07], None).unwrap();
+    let simulation = Simulation::new(&spec, &truth, scenario(6_000, 15), 5).unwrap();
+    let Endings {
+        ship,
+        kill,
+        iterate,
+        keep_running,
+        close: _,
+    } = summary_of(&simulation, 12).endings;
+    let others = [kill, iterate].map(|end| end.share.mean());
+    let shipped: f64 = ship.iter().map(|end| end.share.mean()).sum();
+    let all = shipped + others.iter().sum::<f64>() + keep_running.share.mean();
+    assert!((all - 1.0).abs() < 1e-12, "{all}");
+    assert!(ship[2].share.mean() > 0.9, "{ship:?}");
+    // by the rule for overwhelming evidence, which needs outcomes: none resolves on the first day
+    assert!(ship[2].days.mean() >= 2.0, "{ship:?}");
+}
+
+#[test]
+fn equal_arms_are_rarely_shipped_and_control_never() {
+    let spec = experiment(2, "decision = \"standard\"\n");
+    let truth = Truth::new(&spec.reward, &[0.05, 0.05], None).unwrap();
+    let simulation = Simulation::new(&spec, &truth, scenario(2_000, 22), 5).unwrap();
+    let ship = summary_of(&simulation, 20).endings.ship;
+    assert_eq!(ship[0].share.mean(), 0.0);
+    assert!(ship[1].share.mean() <= 0.1, "{ship:?}");
 }
 
 #[test]
