@@ -8,6 +8,7 @@ mod evidence;
 mod explain;
 mod figures;
 mod insights;
+mod lanes;
 mod results;
 mod row;
 mod whatif;

@@ -4,6 +4,7 @@ mod architecture;
 mod backup;
 mod console;
 mod demo;
+mod lanes;
 mod learning;
 mod operating;
 mod readme;

@@ -1,11 +1,11 @@
 //! `pitboss results`: counts, rates, posteriors and evidence of every lane.
 
-use protocol::experiments::Results;
+use protocol::experiments::{LaneResults, Results};
 
 use super::Failure;
 use super::daemon::Daemon;
 use super::evidence;
-use super::format::{count, instant, state};
+use super::format::{count, instant, percent, state};
 use crate::output::{Align, Answer, Role, Span, Table, Text, plain, versioned};
 use crate::units::Units;
 
@@ -28,6 +28,13 @@ pub(super) fn text(results: &Results) -> Text {
     ]);
     text.append(counts(results));
     let units = Units::of(results.scale);
+    if results.lanes.len() > 1 {
+        text.blank();
+        text.append(lanes(&results.lanes, units));
+    }
+    if let Some(comparison) = &results.lane_comparison {
+        text.line([plain(comparison)]);
+    }
     for lane in &results.lanes {
         text.blank();
         text.line([
@@ -41,6 +48,38 @@ pub(super) fn text(results: &Results) -> Text {
         }
     }
     text
+}
+
+/// What each lane earned a unit, all arms together.
+fn lanes(lanes: &[LaneResults], units: Units) -> Text {
+    let mut table = Table::new(&[
+        ("lane", Align::Left),
+        ("policy", Align::Left),
+        ("share", Align::Right),
+        ("units", Align::Right),
+        ("resolved", Align::Right),
+        ("earned a unit", Align::Right),
+        ("95% interval", Align::Left),
+    ]);
+    for lane in lanes {
+        let (earned, interval) = match lane.earned {
+            Some(earned) => (
+                units.value(earned.mean),
+                units.interval(earned.low, earned.high),
+            ),
+            None => ("-".to_owned(), String::new()),
+        };
+        table.row([
+            Span::new(Role::Strong, &lane.lane),
+            plain(&lane.policy),
+            plain(percent(lane.share)),
+            plain(count(lane.assigned)),
+            plain(count(lane.resolved)),
+            plain(earned),
+            Span::new(Role::Dim, interval),
+        ]);
+    }
+    table.text()
 }
 
 fn counts(results: &Results) -> Text {

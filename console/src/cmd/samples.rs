@@ -6,8 +6,8 @@ use protocol::control::{AuditEntry, AuditPage, Health, PartHealth};
 use protocol::evaluation::{Evaluation, WhatIf};
 use protocol::evidence::{ArmEvidence, Contrast, LaneEvidence};
 use protocol::experiments::{
-    AllocationPoint, ArmInsight, ArmRow, Detail, ExplainStep, Explanation, GuardrailRow, Insights,
-    LaneResults, Results, Row, StoredAssignment, TimelineEntry,
+    AllocationPoint, ArmInsight, ArmRow, Detail, EarnedRow, ExplainStep, Explanation, GuardrailRow,
+    Insights, LaneDifference, LaneResults, Results, Row, StoredAssignment, TimelineEntry,
 };
 use protocol::plans::{Applied, Change, ChangeKind, Effect, FieldChange, PlanReply};
 use uuid::Uuid;
@@ -66,6 +66,7 @@ pub(super) fn row() -> Row {
         state_by: "ana (uid 1000)".into(),
         state_why: "launch".into(),
         policy: "thompson".into(),
+        lane: "main".into(),
         revision: 12,
         traffic: 1.0,
         holdback: 0.05,
@@ -141,6 +142,23 @@ pub(super) fn detail() -> Detail {
     }
 }
 
+fn lane_results(lane: &str, policy: &str, share: f64, earned: (f64, f64, f64)) -> LaneResults {
+    let (mean, low, high) = earned;
+    LaneResults {
+        lane: lane.into(),
+        policy: policy.into(),
+        version: 37,
+        share,
+        assigned: (21_000.0 * share) as u64,
+        exposed: (20_800.0 * share) as u64,
+        resolved: (20_000.0 * share) as u64,
+        earned: Some(EarnedRow { mean, low, high }),
+        burn_in: None,
+        arms: arms(),
+        evidence: Some(evidence()),
+    }
+}
+
 pub(super) fn results() -> Results {
     Results {
         experiment: "checkout_button".into(),
@@ -158,13 +176,20 @@ pub(super) fn results() -> Results {
         pending: 800,
         unfolded: 7,
         versions: 37,
-        lanes: vec![LaneResults {
-            lane: "main".into(),
-            policy: "thompson".into(),
-            version: 37,
-            arms: arms(),
-            evidence: Some(evidence()),
+        lanes: vec![
+            lane_results("main", "thompson", 0.75, (0.0931, 0.0885, 0.0979)),
+            lane_results("steady", "fixed", 0.25, (0.0842, 0.0767, 0.0923)),
+        ],
+        lane_differences: vec![LaneDifference {
+            ahead: "main".into(),
+            behind: "steady".into(),
+            by: 0.0089,
+            low: -0.0004,
+            high: 0.0178,
         }],
+        lane_comparison: Some(
+            "main and steady are not to be told apart yet: 9.31% against 8.42% a unit".into(),
+        ),
         scale: None,
     }
 }

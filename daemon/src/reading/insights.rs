@@ -10,7 +10,7 @@ use super::{Reading, ReadingError};
 use crate::world::Live;
 
 /// Fewer resolved units than this say little about a rate of a few percent.
-const FEW: u64 = 100;
+pub(super) const FEW: u64 = 100;
 
 /// The probability from which an arm is called ahead or behind. Words, not a decision: looking again and again
 /// at this threshold declares a loser between equal arms far too often (STATS 8.4), and the caveats say so.

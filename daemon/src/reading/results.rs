@@ -1,11 +1,13 @@
 //! Counts, rates and posteriors of every lane, as of one instant.
 
-use bandit::lanes::Lane;
+use bandit::experiment::{LaneId, Share};
+use bandit::lanes::{Earned, LEVEL, Lane};
 use bandit::posterior::ArmStats;
-use protocol::experiments::{LaneResults, Results};
+use protocol::experiments::{EarnedRow, LaneResults, Results};
 
 use super::beliefs::arm_rows;
 use super::evidence;
+use super::lanes::Compared;
 use super::row::scale;
 use super::{Reading, ReadingError};
 use crate::store::results as rows;
@@ -32,20 +34,32 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
     let total: ArmStats = sums.values().flat_map(LaneStats::values).copied().sum();
     let exposures = total.exposed + uncounted.exposed;
     let nothing = LaneStats::new();
-    let lanes = live
+    let of_lane = |id: LaneId| sums.get(&(live.id, id)).unwrap_or(&nothing);
+    let removed = removed_lanes(live, |id| sums.contains_key(&(live.id, id)));
+    let lanes: Vec<LaneResults> = live
         .lanes
         .iter()
+        .map(|lane| lane_results(reading, live, lane, of_lane(lane.id)))
         .zip(evidence)
-        .map(|(lane, evidence)| LaneResults {
-            evidence,
-            ..lane_results(
-                reading,
-                live,
-                lane,
-                sums.get(&(live.id, lane.id)).unwrap_or(&nothing),
-            )
-        })
+        .map(|(lane, evidence)| LaneResults { evidence, ..lane })
+        .chain(
+            removed
+                .iter()
+                .map(|lane| lane_results(reading, live, lane, of_lane(lane.id))),
+        )
         .collect();
+    let learning = live
+        .lanes
+        .iter()
+        .zip(&lanes)
+        .filter(|(lane, _)| lane.learns);
+    let compared = Compared::new(
+        learning
+            .map(|(lane, results)| (results, Earned::of(&total_of(of_lane(lane.id)))))
+            .collect(),
+        scale(live),
+    );
+    let (lane_differences, lane_comparison) = (compared.differences(), compared.in_words());
     Ok(Results {
         experiment: live.serving.key.to_string(),
         state: live.serving.state.name().to_owned(),
@@ -64,21 +78,58 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
         versions,
         lanes,
         scale: scale(live),
+        lane_differences,
+        lane_comparison,
     })
+}
+
+/// Lanes that units were assigned to and that the spec in force does not have.
+fn removed_lanes(live: &Live, has_units: impl Fn(LaneId) -> bool) -> Vec<Lane> {
+    let in_force = |id: LaneId| live.lanes.iter().any(|lane| lane.id == id);
+    let removed = live.lane_numbers.iter();
+    removed
+        .filter(|(_, id)| !in_force(*id) && has_units(*id))
+        .map(|(name, id)| Lane {
+            id,
+            name: name.clone(),
+            share: Share::NONE,
+            policy: live.spec.policy.clone(),
+            learns: false,
+        })
+        .collect()
 }
 
 fn lane_results(reading: &Reading, live: &Live, lane: &Lane, stats: &LaneStats) -> LaneResults {
     let believed = reading.beliefs.of(live, lane, stats);
-    let policy = if lane.learns {
-        lane.policy.kind.name()
-    } else {
-        "even"
+    let total = total_of(stats);
+    let published = live.published.iter().find(|it| it.lane == lane.id);
+    let policy = match (published, lane.learns) {
+        (None, false) => "removed",
+        (Some(_), false) => "even",
+        (_, true) => lane.policy.kind.name(),
     };
     LaneResults {
         lane: lane.name.to_string(),
         policy: policy.to_owned(),
         version: live.serving.lane(lane.id).map_or(0, |lane| lane.version.0),
+        share: lane.share.get(),
+        assigned: total.assigned,
+        exposed: total.exposed,
+        resolved: total.resolved,
+        earned: Earned::of(&total).map(|earned| {
+            let interval = earned.interval(LEVEL);
+            EarnedRow {
+                mean: earned.mean,
+                low: interval.low,
+                high: interval.high,
+            }
+        }),
+        burn_in: published.and_then(|lane| lane.burn_in.clone()),
         arms: arm_rows(live, lane.id, stats, &believed),
         evidence: None,
     }
+}
+
+fn total_of(stats: &LaneStats) -> ArmStats {
+    stats.values().copied().sum()
 }

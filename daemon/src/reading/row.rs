@@ -33,7 +33,11 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
         since: live.serving.state.since(),
         state_by,
         state_why,
-        policy: lane.policy.kind.name().to_owned(),
+        policy: match live.learning_lanes().count() {
+            1 => lane.policy.kind.name().to_owned(),
+            several => format!("{several} lanes"),
+        },
+        lane: lane.name.to_string(),
         revision: live.revision.0,
         traffic: live.spec.traffic.get(),
         holdback: live.spec.holdback.get(),

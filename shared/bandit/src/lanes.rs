@@ -1,5 +1,9 @@
 //! The lanes of an experiment: which number each has, and which share of the participants under which policy.
 
+mod earnings;
+
+pub use earnings::{Difference, Earned, LEVEL, differences};
+
 use std::collections::BTreeMap;
 
 use crate::experiment::{LaneId, LaneName, Share};

@@ -26,8 +26,11 @@ pub struct Row {
     /// Why.
     #[serde(default)]
     pub state_why: String,
-    /// The learning lane's policy.
+    /// The learning lane's policy, or how many lanes there are, such as `2 lanes`.
     pub policy: String,
+    /// The learning lane that version, floor, burn-in and arms are of: with several, the one with the largest share.
+    #[serde(default)]
+    pub lane: String,
     /// The revision of its last change.
     pub revision: u64,
     /// The share of eligible units that take part.
@@ -200,22 +203,72 @@ pub struct Results {
     /// The reward's own values, where it is not just yes or no.
     #[serde(default)]
     pub scale: Option<RewardScale>,
+    /// Which learning lane earns more, where there are several: the best against each other one.
+    #[serde(default)]
+    pub lane_differences: Vec<LaneDifference>,
+    /// The same in a sentence, or why there is nothing to say yet; `None` with fewer than two learning lanes.
+    #[serde(default)]
+    pub lane_comparison: Option<String>,
 }
 
 /// One lane's results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LaneResults {
-    /// holdback or main.
+    /// holdback, main, or a declared name.
     pub lane: String,
-    /// Its policy.
+    /// Its policy; `removed` for a lane that the spec in force does not have.
     pub policy: String,
-    /// Its newest version.
+    /// Its newest version; 0 for a removed lane.
     pub version: u32,
+    /// The share of new participants that draw it, in `0..=1`.
+    #[serde(default)]
+    pub share: f64,
+    /// Units assigned, counted so far.
+    #[serde(default)]
+    pub assigned: u64,
+    /// Units exposed.
+    #[serde(default)]
+    pub exposed: u64,
+    /// Units whose window has closed.
+    #[serde(default)]
+    pub resolved: u64,
+    /// The mean reward of the resolved units, in `0..=1`: what its policy earned. `None` before the first.
+    #[serde(default)]
+    pub earned: Option<EarnedRow>,
+    /// Why its split is still even, if it learns and is.
+    #[serde(default)]
+    pub burn_in: Option<String>,
     /// Its arms.
     pub arms: Vec<ArmRow>,
     /// What can be said of them at any look; `None` before the experiment has started.
     #[serde(default)]
     pub evidence: Option<LaneEvidence>,
+}
+
+/// The mean reward of a lane's resolved units.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EarnedRow {
+    /// The mean, in `0..=1`.
+    pub mean: f64,
+    /// The 95 % score interval's lower end.
+    pub low: f64,
+    /// The 95 % score interval's upper end.
+    pub high: f64,
+}
+
+/// How much more one lane earned a unit than another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LaneDifference {
+    /// The lane that earned most.
+    pub ahead: String,
+    /// Another one.
+    pub behind: String,
+    /// The difference of their mean rewards; at least 0.
+    pub by: f64,
+    /// The lower end of the interval that holds, with all others of the list, with 95 %.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
 }
 
 /// The reading of the results.
