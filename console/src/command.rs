@@ -31,6 +31,8 @@ pub enum Id {
     NextPane,
     /// Another way to draw the posterior.
     View,
+    /// The next lane.
+    Lane,
     /// The next sort column.
     Sort,
     /// The other direction.

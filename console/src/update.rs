@@ -3,6 +3,7 @@
 mod dialog;
 mod form;
 mod keys;
+mod lane;
 mod link;
 mod navigation;
 mod plan;

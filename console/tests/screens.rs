@@ -11,7 +11,7 @@ use console::theme::glyphs::Glyphs;
 use console::theme::{Theme, ThemeName};
 use console::update::update;
 use console::view;
-use protocol::experiments::GuardrailRow;
+use protocol::experiments::{Detail, GuardrailRow, LaneDetail};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -120,6 +120,53 @@ fn the_detail_at_every_size() {
         open_detail(&mut model);
         model
     });
+}
+
+#[test]
+fn each_lane_has_its_own_posterior_and_allocation() {
+    for size in [(80, 24), (120, 40)] {
+        let mut model = watching(size, false, rows());
+        press(&mut model, "enter");
+        let id = model.next_call - 1;
+        update(&mut model, reply(id, Reply::Detail(Box::new(two_lanes()))));
+        for shown in ["leading", "first", "second"] {
+            let name = format!("detail_lane_{shown}_{}x{}", size.0, size.1);
+            insta::assert_snapshot!(name, text(&model, Glyphs::UNICODE));
+            press(&mut model, "L");
+        }
+    }
+}
+
+/// The lane `careful` as the row shows it, and `steady`, whose split is fixed.
+fn two_lanes() -> Detail {
+    let mut row = checkout_button();
+    row.policy = "2 lanes".into();
+    row.lane = "careful".into();
+    let mut detail = detail(row);
+    let careful = LaneDetail {
+        lane: "careful".into(),
+        policy: "thompson".into(),
+        version: detail.row.version,
+        published_at: detail.row.published_at,
+        floor: detail.row.floor,
+        burn_in: None,
+        arms: detail.row.arms.clone(),
+        allocation: detail.allocation.clone(),
+    };
+    let mut steady = LaneDetail {
+        lane: "steady".into(),
+        policy: "fixed".into(),
+        version: 1,
+        floor: 0.0,
+        ..careful.clone()
+    };
+    steady.allocation.truncate(1);
+    for (arm, share) in steady.arms.iter_mut().zip(&steady.allocation[0].shares) {
+        arm.share = *share;
+        arm.assigned /= 4;
+    }
+    detail.lanes = vec![careful, steady];
+    detail
 }
 
 #[test]

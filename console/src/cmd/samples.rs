@@ -119,6 +119,7 @@ pub(super) fn young_row() -> Row {
 
 pub(super) fn detail() -> Detail {
     Detail {
+        lanes: Vec::new(),
         now: now(),
         row: row(),
         allocation: vec![AllocationPoint {

@@ -26,6 +26,11 @@ pub fn why_off(model: &Model, command: &Command) -> Option<String> {
             let elsewhere = model.form.step != Step::Arms;
             elsewhere.then(|| "on the arms step only".to_owned())
         }
+        Id::Lane => {
+            let detail = model.shown().detail.as_ref();
+            let several = detail.is_some_and(|detail| detail.lanes.len() > 1);
+            (!several).then(|| "there is one lane".to_owned())
+        }
         Id::Last => model
             .last
             .is_none()

@@ -149,6 +149,16 @@ pub static COMMANDS: &[Command] = &[
         ..BASE
     },
     Command {
+        id: Id::Lane,
+        name: "lane",
+        keys: &["L"],
+        screens: &[Detail],
+        hint: 7,
+        label: "next lane",
+        doc: "show the posterior and the allocation of the next lane",
+        ..BASE
+    },
+    Command {
         id: Id::Apply,
         name: "apply",
         keys: &["a"],

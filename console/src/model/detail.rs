@@ -13,6 +13,9 @@ pub struct DetailView {
     pub pane: Pane,
     /// How the posterior is drawn.
     pub table: bool,
+    /// The lane that is shown, where an operator chose one; else the row's.
+    #[serde(default)]
+    pub lane: Option<String>,
     /// First line shown of a part that is longer than the screen.
     pub scroll: usize,
     /// When the detail was last asked for.

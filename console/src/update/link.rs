@@ -9,7 +9,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::model::{Model, Moved, reading};
 use crate::msg::LinkEvent;
 
-use super::{ask_detail, navigation};
+use super::{ask_detail, lane, navigation};
 
 /// Points kept of an allocation that grows on screen; the daemon sends as many at most.
 const MAX_POINTS: usize = 500;
@@ -163,6 +163,15 @@ fn follow(model: &mut Model, row: &Row) -> Vec<Effect> {
     let Some(detail) = model.data.detail.as_mut().filter(|d| d.row.key == row.key) else {
         return Vec::new();
     };
+    if model
+        .detail
+        .lane
+        .as_ref()
+        .is_some_and(|lane| *lane != row.lane)
+    {
+        lane::follow(detail, row);
+        return ask_detail(model);
+    }
     let same_arms = detail.row.arms.len() == row.arms.len();
     let changed = detail.row.revision != row.revision || !same_arms;
     let newest = detail.allocation.last().map_or(0, |point| point.version);

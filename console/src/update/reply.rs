@@ -5,6 +5,7 @@ use protocol::control::Done;
 use protocol::experiments::Detail;
 use protocol::refusal::{Refusal, Retry};
 
+use super::lane;
 use crate::effect::Effect;
 use crate::model::form::Form;
 use crate::model::outcome::OutcomeKind;
@@ -56,11 +57,12 @@ pub(super) fn answered(
     Vec::new()
 }
 
-fn show_detail(model: &mut Model, key: &str, detail: Detail) {
+fn show_detail(model: &mut Model, key: &str, mut detail: Detail) {
     if model.detail.key.as_deref() != Some(key) {
         return;
     }
     model.detail.failure = None;
+    lane::turn(&mut detail, model.detail.lane.as_deref());
     if let Some(frozen) = model.frozen.as_mut() {
         let known = frozen.data.detail.as_ref();
         if known.is_none_or(|known| known.row.key != key) {

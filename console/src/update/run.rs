@@ -9,7 +9,7 @@ use crate::model::list::Sort;
 use crate::model::prompt::{Prompt, PromptKind};
 use crate::model::{Asked, Frozen, Model, ScreenKind};
 
-use super::{ask_detail, call, form, navigation, plan, prompt, verbs};
+use super::{ask_detail, call, form, lane, navigation, plan, prompt, verbs};
 
 /// Audit rows asked for at once: a screenful many times over, far below the daemon's 500.
 const AUDIT_ROWS: u32 = 200;
@@ -38,6 +38,10 @@ pub(super) fn run(model: &mut Model, command: &Command, rest: &str) -> Vec<Effec
         }
         Id::View => {
             model.detail.table = !model.detail.table;
+            Vec::new()
+        }
+        Id::Lane => {
+            lane::next(model);
             Vec::new()
         }
         Id::Sort => sort(model, rest),
@@ -169,6 +173,7 @@ fn open(model: &mut Model, rest: &str) -> Vec<Effect> {
     };
     model.data.detail = None;
     model.detail.key = Some(key);
+    model.detail.lane = None;
     model.detail.scroll = 0;
     model.detail.failure = None;
     model

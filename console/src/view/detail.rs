@@ -50,7 +50,7 @@ pub(super) fn title(model: &Model, paper: &Paper) -> Vec<(Role, String)> {
     });
     let mut parts = vec![
         format!("{}{age}", row.state.replace('_', " ")),
-        format!("{} v{}", row.policy, row.version),
+        policy(model, row),
         format!("{} dec/s", text::rate(row.decisions_per_sec)),
         format!("{} units", text::count(row.assigned)),
     ];
@@ -86,6 +86,17 @@ pub(super) fn title(model: &Model, paper: &Paper) -> Vec<(Role, String)> {
         (role, format!("{gap}{state}")),
         (Role::Text, rest),
     ]
+}
+
+/// Such as `thompson v12`; with several lanes `lane careful of 2 lanes v12`, or `lane steady: fixed v3` once chosen.
+fn policy(model: &Model, row: &Row) -> String {
+    let several = detail(model).is_some_and(|detail| detail.lanes.len() > 1);
+    let of_lane = match (several, &model.detail.lane) {
+        (false, _) => String::new(),
+        (true, None) => format!("lane {} of ", row.lane),
+        (true, Some(_)) => format!("lane {}: ", row.lane),
+    };
+    format!("{of_lane}{} v{}", row.policy, row.version)
 }
 
 /// The row on screen: of the detail if there is one, else of the list.

@@ -5,16 +5,21 @@ use std::collections::HashMap;
 use bandit::experiment::ArmId;
 use bandit::spec;
 use protocol::control::{AuditEntry, AuditQuery};
-use protocol::experiments::{AllocationPoint, Detail, TimelineEntry};
+use protocol::experiments::{AllocationPoint, Detail, LaneDetail, TimelineEntry};
+use sqlx::PgConnection;
 
-use super::beliefs::in_file_order;
+use super::beliefs::{arm_rows, in_file_order};
 use super::{Reading, ReadingError};
+use crate::store::state::{self, LaneStats};
 use crate::store::versions::Point;
 use crate::store::{audit, versions};
 use crate::world::Live;
 
 /// Points of the allocation chart, at most: more than the widest terminal has columns.
 const MOST_POINTS: u32 = 500;
+
+/// The same of each lane, where there are several: eight lanes of 64 arms stay below the frame's limit.
+const MOST_POINTS_OF_A_LANE: u32 = 100;
 
 /// Entries of the timeline, at most: a screen and a few pages.
 const MOST_ENTRIES: usize = 100;
@@ -34,6 +39,8 @@ pub(super) async fn detail(
     let lane = live.leading_lane().id;
     let history = versions::history(&mut connection, live.id, lane, MOST_POINTS).await?;
     let milestones = versions::milestones(&mut connection, live.id, lane, MOST_VERSIONS).await?;
+    let order: Vec<ArmId> = in_file_order(live).into_iter().map(|arm| arm.id).collect();
+    let lanes = lane_details(reading, &mut connection, live, &order).await?;
     drop(connection);
     let query = AuditQuery {
         key: Some(live.serving.key.to_string()),
@@ -41,7 +48,6 @@ pub(super) async fn detail(
         limit: MOST_ENTRIES as u32,
     };
     let audited = audit::page(&reading.store, &query).await?.entries;
-    let order: Vec<ArmId> = in_file_order(live).into_iter().map(|arm| arm.id).collect();
     Ok(Detail {
         now: reading.clock.now(),
         row,
@@ -49,9 +55,50 @@ pub(super) async fn detail(
             .into_iter()
             .map(|point| allocation_point(&point, &order))
             .collect(),
+        lanes,
         events: timeline(live, &milestones, audited),
         spec_toml: spec::to_toml(&live.spec),
     })
+}
+
+/// Every lane with its own learning, where there are several.
+async fn lane_details(
+    reading: &Reading,
+    connection: &mut PgConnection,
+    live: &Live,
+    order: &[ArmId],
+) -> Result<Vec<LaneDetail>, ReadingError> {
+    if live.learning_lanes().count() < 2 {
+        return Ok(Vec::new());
+    }
+    let sums = state::sums(connection, &[live.id]).await?;
+    let nothing = LaneStats::new();
+    let mut lanes = Vec::new();
+    for lane in &live.lanes {
+        let stats = sums.get(&(live.id, lane.id)).unwrap_or(&nothing);
+        let believed = reading.beliefs.of(live, lane, stats);
+        let published = live.published.iter().find(|it| it.lane == lane.id);
+        let history =
+            versions::history(connection, live.id, lane.id, MOST_POINTS_OF_A_LANE).await?;
+        lanes.push(LaneDetail {
+            lane: lane.name.to_string(),
+            policy: if lane.learns {
+                lane.policy.kind.name().to_owned()
+            } else {
+                "even".to_owned()
+            },
+            version: published.map_or(0, |it| it.version.0),
+            published_at: published.map(|it| it.at),
+            floor: lane.policy.floor.get(),
+            burn_in: published.and_then(|it| it.burn_in.clone()),
+            arms: arm_rows(live, lane.id, stats, &believed),
+            allocation: history
+                .iter()
+                .map(|point| allocation_point(point, order))
+                .collect(),
+        });
+    }
+    Ok(lanes)
 }
 
 fn allocation_point(point: &Point, order: &[ArmId]) -> AllocationPoint {

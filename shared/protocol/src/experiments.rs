@@ -134,13 +134,38 @@ pub struct Detail {
     pub now: DateTime<Utc>,
     /// What the list says of it.
     pub row: Row,
-    /// The learning lane's allocation over time, oldest first, at most 500 points.
+    /// The allocation of the row's lane over time, oldest first, at most 500 points.
     pub allocation: Vec<AllocationPoint>,
+    /// All lanes in force, the row's own included; empty where there is one learning lane.
+    #[serde(default)]
+    pub lanes: Vec<LaneDetail>,
     /// What happened to it, newest first, at most 100: audit rows and policy milestones.
     pub events: Vec<TimelineEntry>,
     /// The spec in force, as TOML, for reading and for copying into a file.
     #[serde(default)]
     pub spec_toml: String,
+}
+
+/// One lane of an experiment's screen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LaneDetail {
+    /// Its name.
+    pub lane: String,
+    /// Its policy.
+    pub policy: String,
+    /// Its newest policy version.
+    pub version: u32,
+    /// When that was published.
+    pub published_at: Option<DateTime<Utc>>,
+    /// Every open arm's least probability.
+    pub floor: f64,
+    /// Whether the split is still even, and why.
+    #[serde(default)]
+    pub burn_in: Option<String>,
+    /// The arms, in the order of the file, retired ones last.
+    pub arms: Vec<ArmRow>,
+    /// Its allocation over time, oldest first, at most 100 points.
+    pub allocation: Vec<AllocationPoint>,
 }
 
 /// The allocation from one moment on.
