@@ -1,13 +1,14 @@
-//! What a lane believes about its arms, computed once per change of its statistics and not per reader.
+//! What a lane believes about its arms, computed once per change of its statistics and not per reader. The posteriors
+//! are those that its policy would learn by.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bandit::experiment::{ArmId, ExperimentId, LaneId};
 use bandit::lanes::Lane;
-use bandit::posterior::{BetaPosterior, Posterior};
+use bandit::policy;
+use bandit::posterior::{BetaPosterior, Family, Moments, Posterior, StudentTPosterior};
 use bandit::probability::{self, QuadratureError};
-use bandit::spec::model::BetaPrior;
 use protocol::experiments::ArmRow;
 
 use crate::store::state::LaneStats;
@@ -19,7 +20,7 @@ const LEVEL: f64 = 0.95;
 /// One arm's belief.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Belief {
-    pub(super) posterior: BetaPosterior,
+    pub(super) posterior: Posterior,
     pub(super) low: f64,
     pub(super) high: f64,
     pub(super) p_best: f64,
@@ -33,7 +34,7 @@ pub(super) struct LaneBeliefs {
     pub(super) problem: Option<QuadratureError>,
 }
 
-type Question = Vec<(ArmId, bool, BetaPosterior)>;
+type Question = Vec<(ArmId, bool, Posterior)>;
 
 type Newest = HashMap<(ExperimentId, LaneId), (Question, Arc<LaneBeliefs>)>;
 
@@ -73,32 +74,37 @@ impl LaneBeliefs {
 }
 
 fn question(live: &Live, lane: &Lane, stats: &LaneStats) -> Question {
-    let prior: BetaPrior = lane.policy.prior;
-    live.serving
-        .arms
-        .iter()
-        .map(|arm| {
-            let of_arm = stats.get(&arm.id).copied().unwrap_or_default();
-            (
-                arm.id,
-                arm.retired,
-                BetaPosterior::from_stats(prior, &of_arm),
-            )
+    let family = policy::family(&lane.policy);
+    let arms = &live.serving.arms;
+    let learned = |id: ArmId| Moments::from(&stats.get(&id).copied().unwrap_or_default());
+    let open = arms.iter().filter(|arm| !arm.retired);
+    let open: Vec<Moments> = open.map(|arm| learned(arm.id)).collect();
+    let mut of_open = family.posteriors(&open).into_iter();
+    arms.iter()
+        .filter_map(|arm| {
+            let posterior = if arm.retired {
+                of_retired(family, &open, learned(arm.id))
+            } else {
+                of_open.next()
+            };
+            Some((arm.id, arm.retired, posterior?))
         })
         .collect()
 }
 
+/// Beside the open arms, whose pooled rewards make the prior of means.
+fn of_retired(family: Family, open: &[Moments], retired: Moments) -> Option<Posterior> {
+    family.posteriors(&[open, &[retired]].concat()).pop()
+}
+
 /// Only open arms can be best. Where the quadrature fails, no arm has a probability of being best.
 fn answer(question: &Question) -> LaneBeliefs {
-    let open: Vec<(ArmId, BetaPosterior)> = question
+    let open: Vec<(ArmId, Posterior)> = question
         .iter()
         .filter(|(_, retired, _)| !retired)
         .map(|(arm, _, posterior)| (*arm, *posterior))
         .collect();
-    let posteriors: Vec<Posterior> = open
-        .iter()
-        .map(|(_, posterior)| (*posterior).into())
-        .collect();
+    let posteriors: Vec<Posterior> = open.iter().map(|(_, posterior)| *posterior).collect();
     let best = probability::best_arm(&posteriors);
     let by_arm = question
         .iter()
@@ -112,8 +118,9 @@ fn answer(question: &Question) -> LaneBeliefs {
             let (low, high) = posterior.interval(LEVEL);
             let belief = Belief {
                 posterior: *posterior,
-                low,
-                high,
+                // a reward has no mean outside, though a Student-t has tails there
+                low: low.max(0.0),
+                high: high.min(1.0),
                 p_best,
                 expected_loss,
             };
@@ -127,13 +134,37 @@ fn answer(question: &Question) -> LaneBeliefs {
 }
 
 /// What going back to a retired arm would lose against the open ones.
-fn loss_against(retired: BetaPosterior, open: &[Posterior]) -> f64 {
+fn loss_against(retired: Posterior, open: &[Posterior]) -> f64 {
     let mut all = open.to_vec();
-    all.push(retired.into());
+    all.push(retired);
     probability::best_arm(&all)
         .ok()
         .and_then(|best| best.expected_loss.last().copied())
         .unwrap_or(0.0)
+}
+
+/// A Beta with this posterior's mean and variance, which is what screens draw; the uniform one where there is none.
+fn drawn_as(posterior: &Posterior) -> BetaPosterior {
+    let (mean, variance) = match *posterior {
+        Posterior::Beta(posterior) => return posterior,
+        Posterior::Normal(normal) => (normal.mean, normal.sd * normal.sd),
+        Posterior::StudentT(StudentTPosterior {
+            df,
+            location,
+            scale,
+        }) => (location, scale * scale * df / (df - 2.0)),
+    };
+    let strength = mean * (1.0 - mean) / variance - 1.0;
+    if !(strength.is_finite() && strength > 0.0) {
+        return BetaPosterior {
+            alpha: 1.0,
+            beta: 1.0,
+        };
+    }
+    BetaPosterior {
+        alpha: mean * strength,
+        beta: (1.0 - mean) * strength,
+    }
 }
 
 /// A lane's arms for a screen, in the order of the file, retired ones last.
@@ -149,13 +180,14 @@ pub(super) fn arm_rows(
         .map(|arm| {
             let of_arm = stats.get(&arm.id).copied().unwrap_or_default();
             let belief = beliefs.get(arm.id);
+            let drawn = drawn_as(&belief.posterior);
             ArmRow {
                 name: arm.name.to_string(),
                 control: arm.control,
                 retired: arm.retired,
                 share: allocation.map_or(0.0, |allocation| allocation.get(arm.id)),
-                alpha: belief.posterior.alpha,
-                beta: belief.posterior.beta,
+                alpha: drawn.alpha,
+                beta: drawn.beta,
                 assigned: of_arm.assigned,
                 exposed: of_arm.exposed,
                 resolved: of_arm.resolved,

@@ -90,9 +90,9 @@ pub struct ArmRow {
     pub retired: bool,
     /// The probability with which a new unit of the lane draws it, in `0..=1`.
     pub share: f64,
-    /// The posterior Beta's alpha.
+    /// The posterior Beta's alpha; of scaled rewards, that of the Beta with the posterior's mean and variance.
     pub alpha: f64,
-    /// The posterior Beta's beta.
+    /// The same posterior's beta.
     pub beta: f64,
     /// Units assigned.
     pub assigned: u64,
