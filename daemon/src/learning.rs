@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bandit::credit::{self, Ages, Curve, InFlight, Silence};
+use bandit::credit::{self, Ages, Corrected, Curve, InFlight, Silence};
 use bandit::experiment::{ArmId, ExperimentId, LaneId, Millis};
 use bandit::memory;
 use bandit::policy::Evidence;
@@ -108,16 +108,41 @@ pub async fn evidence(
     Ok(known)
 }
 
-/// An arm without a curve learns from its matured units alone.
-fn correct(evidence: &mut Evidence, of: (LaneId, ArmId), delayed: &Delayed, silence: Silence) {
-    let Some(Some(curve)) = delayed.curves.get(&of.1) else {
-        return;
+/// Of the units in flight of each arm, the conversions that are still to come; empty where credit is not corrected.
+pub async fn to_come(
+    connection: &mut PgConnection,
+    learner: Learner<'_>,
+    stats: &LaneStats,
+    now: DateTime<Utc>,
+    readings: &Readings,
+) -> Result<BTreeMap<ArmId, f64>, StoreError> {
+    let (Credit::Corrected, Some(silence)) = (learner.reward.credit, Silence::of(learner.reward))
+    else {
+        return Ok(BTreeMap::new());
     };
+    let delayed = delayed(connection, learner, now, readings).await?;
+    let to_come = |(arm, mut evidence): (ArmId, Evidence)| {
+        let corrected = correct(&mut evidence, (learner.lane, arm), &delayed, silence)?;
+        Some((arm, corrected.to_come))
+    };
+    let known = evidence_from(stats);
+    Ok(known.into_iter().filter_map(to_come).collect())
+}
+
+/// An arm without a curve learns from its matured units alone.
+fn correct(
+    evidence: &mut Evidence,
+    of: (LaneId, ArmId),
+    delayed: &Delayed,
+    silence: Silence,
+) -> Option<Corrected> {
+    let curve = delayed.curves.get(&of.1)?.as_ref()?;
     let in_flight = InFlight::from(&evidence.stats);
     let nothing = Ages::default();
     let ages = delayed.ages.get(&of).unwrap_or(&nothing);
-    evidence.learned =
-        credit::corrected(&evidence.learned, &in_flight, ages, curve, silence).learned;
+    let corrected = credit::corrected(&evidence.learned, &in_flight, ages, curve, silence);
+    evidence.learned = corrected.learned;
+    Some(corrected)
 }
 
 async fn delayed(

@@ -22,6 +22,7 @@ use protocol::experiments::{Detail, Explanation, Insights, Results, Row};
 pub use error::ReadingError;
 
 use crate::clock::Clock;
+use crate::learning::Readings;
 use crate::store::Store;
 use crate::world::{Live, WorldHandle};
 use beliefs::Beliefs;
@@ -34,6 +35,7 @@ pub struct Reading {
     clock: Clock,
     unit_secret: [u8; 32],
     beliefs: Arc<Beliefs>,
+    readings: Readings,
 }
 
 impl std::fmt::Debug for Reading {
@@ -51,6 +53,7 @@ impl Reading {
             clock,
             unit_secret,
             beliefs: Arc::default(),
+            readings: Readings::default(),
         }
     }
 

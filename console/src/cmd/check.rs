@@ -26,6 +26,7 @@ struct CheckedExperiment {
     policy: String,
     reward: String,
     not_active: Vec<String>,
+    notes: Vec<String>,
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
@@ -58,6 +59,10 @@ fn experiments(read: &SpecFile) -> Vec<CheckedExperiment> {
         policy: spec.describe_policies(),
         reward: spec.reward.describe(),
         not_active: spec::not_active(spec),
+        notes: spec::experiment_notes(spec)
+            .into_iter()
+            .map(|note| note.text)
+            .collect(),
     };
     read.experiments.iter().map(summary).collect()
 }
@@ -96,6 +101,13 @@ fn text(checked: &Checked) -> Text {
                 experiment.policy, experiment.arms, experiment.reward
             )),
         ]);
+        for note in &experiment.notes {
+            text.line([
+                plain("    "),
+                Span::new(Role::Warn, "note"),
+                plain(format!(": {note}")),
+            ]);
+        }
         for part in &experiment.not_active {
             text.line([
                 plain("    "),

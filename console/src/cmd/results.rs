@@ -1,6 +1,6 @@
 //! `pitboss results`: counts, rates, posteriors and evidence of every lane.
 
-use protocol::experiments::{LaneResults, Results};
+use protocol::experiments::{ArmInFlight, LaneResults, Results};
 
 use super::Failure;
 use super::daemon::Daemon;
@@ -46,6 +46,15 @@ pub(super) fn text(results: &Results) -> Text {
         if let Some(found) = &lane.evidence {
             text.append(evidence::weighted(found, units));
         }
+        if let Some(learns_from) = &lane.learns_from {
+            text.line([
+                Span::new(Role::Warn, "the split learns otherwise"),
+                plain(format!(": {learns_from}; these figures are closed windows")),
+            ]);
+        }
+        if lane.in_flight.iter().any(|arm| arm.pending > 0) {
+            text.append(in_flight(&lane.in_flight).text());
+        }
     }
     text
 }
@@ -82,6 +91,29 @@ fn lanes(lanes: &[LaneResults], units: Units) -> Text {
     table.text()
 }
 
+/// Open windows; the last column only where somebody knows.
+fn in_flight(arms: &[ArmInFlight]) -> Table {
+    use Align::{Left, Right};
+    let told = arms.iter().any(|arm| arm.to_come.is_some());
+    let mut columns = vec![("IN FLIGHT", Left), ("PENDING", Right), ("EARLY", Right)];
+    columns.extend(told.then_some(("STILL TO COME", Right)));
+    let mut table = Table::new(&columns);
+    for arm in arms {
+        let mut row = vec![
+            plain(&arm.arm),
+            plain(count(arm.pending)),
+            plain(count(arm.early)),
+        ];
+        let to_come = || {
+            arm.to_come
+                .map_or("-".to_owned(), |to_come| format!("{to_come:.1}"))
+        };
+        row.extend(told.then(|| plain(to_come())));
+        table.row(row);
+    }
+    table
+}
+
 fn counts(results: &Results) -> Text {
     let mut table = Table::new(&[("", Align::Left), ("", Align::Right), ("", Align::Left)]);
     let mut row = |what: &str, number: u64, remark: &str| {
@@ -92,6 +124,11 @@ fn counts(results: &Results) -> Text {
     row("units exposed", results.exposures, "");
     row("units resolved", results.rewards, "their window has closed");
     row("units pending", results.pending, "their window is open");
+    row(
+        "  early",
+        results.early,
+        "have sent what changes their outcome",
+    );
     row("policy versions", results.versions, "");
     row("events", results.events, "in the ledger, each once");
     for (event, number) in &results.events_by_name {
@@ -102,6 +139,16 @@ fn counts(results: &Results) -> Text {
             "late",
             results.late,
             "after the window: stored, not learned",
+        ),
+        (
+            "too early",
+            results.before_exposure,
+            "before the exposure: stored, not learned",
+        ),
+        (
+            "over the cap",
+            results.over_cap,
+            "of max_events_per_unit: stored, not learned",
         ),
         (
             "of strangers",

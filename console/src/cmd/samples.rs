@@ -6,8 +6,9 @@ use protocol::control::{AuditEntry, AuditPage, Health, PartHealth};
 use protocol::evaluation::{Evaluation, WhatIf};
 use protocol::evidence::{ArmEvidence, Contrast, LaneEvidence};
 use protocol::experiments::{
-    AllocationPoint, ArmInsight, ArmRow, Detail, EarnedRow, ExplainStep, Explanation, GuardrailRow,
-    Insights, LaneDifference, LaneResults, Results, Row, StoredAssignment, TimelineEntry,
+    AllocationPoint, ArmInFlight, ArmInsight, ArmRow, Detail, EarnedRow, ExplainStep, Explanation,
+    GuardrailRow, Insights, LaneDifference, LaneResults, Results, Row, StoredAssignment,
+    TimelineEntry,
 };
 use protocol::plans::{Applied, Change, ChangeKind, Effect, FieldChange, PlanReply};
 use uuid::Uuid;
@@ -157,6 +158,8 @@ fn lane_results(lane: &str, policy: &str, share: f64, earned: (f64, f64, f64)) -
         burn_in: None,
         arms: arms(),
         evidence: Some(evidence()),
+        learns_from: None,
+        in_flight: Vec::new(),
     }
 }
 
@@ -173,12 +176,23 @@ pub(super) fn results() -> Results {
         conflicts: 0,
         late: 12,
         unassigned: 1,
+        over_cap: 3,
+        before_exposure: 2,
+        early: 31,
         rewards: 20_000,
         pending: 800,
         unfolded: 7,
         versions: 37,
         lanes: vec![
-            lane_results("main", "thompson", 0.75, (0.0931, 0.0885, 0.0979)),
+            LaneResults {
+                learns_from: Some("memory: the split learns from the last 14d".into()),
+                in_flight: vec![
+                    in_flight("green", 44, 2, Some(1.6)),
+                    in_flight("blue", 756, 29, Some(41.3)),
+                    in_flight("grey", 0, 0, None),
+                ],
+                ..lane_results("main", "thompson", 0.75, (0.0931, 0.0885, 0.0979))
+            },
             lane_results("steady", "fixed", 0.25, (0.0842, 0.0767, 0.0923)),
         ],
         lane_differences: vec![LaneDifference {
@@ -225,6 +239,16 @@ fn evidence() -> LaneEvidence {
                 ..of("grey", 0.0431, None)
             },
         ],
+    }
+}
+
+fn in_flight(arm: &str, pending: u64, early: u64, to_come: Option<f64>) -> ArmInFlight {
+    ArmInFlight {
+        arm: arm.into(),
+        pending,
+        early,
+        early_sum: early as f64,
+        to_come,
     }
 }
 

@@ -8,11 +8,14 @@ use bandit::experiment::{LaneId, Millis};
 use bandit::posterior::Moments;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::clock::Clock;
+use crate::reading::Reading;
 use crate::store::versions::{self, PolicyVersion};
 use crate::store::{StoreError, TxFuture, delays};
 use crate::verify::verify;
-use crate::workers::fixture::{Event, Fixture, hours};
+use crate::workers::fixture::{Event, Fixture, SECRET, hours};
 use crate::workers::publish;
+use crate::world::WorldHandle;
 
 /// No burn-in, a window of a day, an hour of grace; `extra` goes into the reward, `policy` into the policy.
 fn text(policy: &str, extra: &str) -> String {
@@ -148,6 +151,28 @@ async fn immediate_credit_takes_successes_at_once_and_failures_at_the_close() {
     assert_verified(&fixture).await;
 }
 
+/// Results say what is in flight, and that the split learns from it.
+async fn assert_told(fixture: &Fixture, now: DateTime<Utc>) {
+    let store = fixture.store().clone();
+    let (world, _refresher) = WorldHandle::open(store.clone()).await.unwrap();
+    let reading = Reading::new(store, world, Clock::fake(now), SECRET);
+    let results = reading.results("checkout").await.unwrap();
+    assert_eq!((results.pending, results.early), (750, 76));
+    let main = results.lanes.iter().find(|lane| lane.lane == "main");
+    let main = main.unwrap();
+    assert!(main.learns_from.as_ref().unwrap().contains("corrected"));
+    // 250 of them will convert, and 76 have.
+    let to_come: f64 = main.in_flight.iter().filter_map(|arm| arm.to_come).sum();
+    assert!((to_come - 174.0).abs() < 20.0, "{to_come}");
+    let insights = reading.insights("checkout").await.unwrap();
+    let said = |what: &str| insights.caveats.iter().any(|caveat| caveat.contains(what));
+    assert!(
+        said("credit") && said("76 of them"),
+        "{:?}",
+        insights.caveats
+    );
+}
+
 #[tokio::test]
 async fn corrected_credit_counts_open_windows_for_what_their_age_tells() {
     let fixture = Fixture::start(&text("", r#"credit = "corrected""#)).await;
@@ -163,6 +188,8 @@ async fn corrected_credit_counts_open_windows_for_what_their_age_tells() {
     let rate = six.sum / six.n;
     assert!((rate - 1.0 / 3.0).abs() < 0.02, "{rate}");
     assert_verified(&fixture).await;
+
+    assert_told(&fixture, now).await;
 
     // Nothing came; the silence of six more hours is evidence, and is published.
     let later = now + hours(6);

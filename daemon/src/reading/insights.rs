@@ -3,8 +3,9 @@
 use bandit::inference::srm;
 use bandit::posterior::BetaPosterior;
 use bandit::probability;
+use bandit::spec;
 use protocol::evidence::{ArmEvidence, LaneEvidence};
-use protocol::experiments::{ArmInsight, ArmRow, Insights, Row};
+use protocol::experiments::{ArmInsight, ArmRow, Insights, Results, Row};
 
 use super::{Reading, ReadingError};
 use crate::world::Live;
@@ -40,7 +41,7 @@ pub(super) async fn insights(
         experiment: row.key.clone(),
         as_of: results.as_of,
         summary: summary(&row, &arms),
-        caveats: caveats(live, &row, &arms, evidence.as_ref(), results.pending),
+        caveats: caveats(live, &row, &arms, evidence.as_ref(), &results),
         arms,
         evidence,
         scale: row.scale,
@@ -146,8 +147,9 @@ fn caveats(
     row: &Row,
     arms: &[ArmInsight],
     evidence: Option<&LaneEvidence>,
-    pending: u64,
+    results: &Results,
 ) -> Vec<String> {
+    let Results { pending, early, .. } = *results;
     let mut caveats: Vec<String> = evidence.into_iter().flat_map(alarms).collect();
     caveats.extend(row.burn_in.clone());
     if arms.iter().any(|arm| arm.samples < FEW) {
@@ -157,6 +159,17 @@ fn caveats(
         caveats.push(format!(
             "{pending} exposed units have not resolved: they count when their window of {} has closed",
             live.spec.reward.closes_after()
+        ));
+    }
+    if early > 0 {
+        caveats.push(format!(
+            "{early} of them have sent what changes their outcome; failures among them show at the close alone"
+        ));
+    }
+    for note in spec::learning_notes(&live.spec.reward, live.leading_lane().policy.memory) {
+        caveats.push(format!(
+            "{}; the figures here are closed windows, all of them",
+            note.text
         ));
     }
     let version = live

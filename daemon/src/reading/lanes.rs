@@ -156,6 +156,8 @@ mod tests {
             burn_in: burn_in.then(|| "burn-in: 1m of 1h".to_owned()),
             arms: Vec::new(),
             evidence: None,
+            learns_from: None,
+            in_flight: Vec::new(),
         };
         (results, earned)
     }

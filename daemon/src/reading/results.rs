@@ -1,18 +1,24 @@
 //! Counts, rates and posteriors of every lane, as of one instant.
 
-use bandit::experiment::{LaneId, Share};
+use std::collections::BTreeMap;
+
+use bandit::credit::InFlight;
+use bandit::experiment::{ArmId, ExperimentId, LaneId, Share};
 use bandit::lanes::{Earned, LEVEL, Lane};
 use bandit::posterior::ArmStats;
-use protocol::experiments::{EarnedRow, LaneResults, Results};
+use bandit::spec;
+use protocol::experiments::{ArmInFlight, EarnedRow, LaneResults, Results};
+use sqlx::PgConnection;
 
-use super::beliefs::arm_rows;
+use super::beliefs::{arm_rows, in_file_order};
 use super::evidence;
 use super::lanes::Compared;
 use super::row::scale;
 use super::{Reading, ReadingError};
+use crate::learning::{self, Learner};
 use crate::store::results as rows;
 use crate::store::state::{self, LaneStats};
-use crate::store::{experiments, versions};
+use crate::store::{StoreError, experiments, versions};
 use crate::world::Live;
 
 pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, ReadingError> {
@@ -30,6 +36,7 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
     for lane in &live.lanes {
         evidence.push(evidence::of_lane(reading, &mut view, live, lane).await?);
     }
+    let to_come = to_come(reading, live, &mut view, &sums).await?;
     drop(view);
     let total: ArmStats = sums.values().flat_map(LaneStats::values).copied().sum();
     let exposures = total.exposed + uncounted.exposed;
@@ -39,13 +46,13 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
     let lanes: Vec<LaneResults> = live
         .lanes
         .iter()
-        .map(|lane| lane_results(reading, live, lane, of_lane(lane.id)))
+        .map(|lane| lane_results(reading, live, lane, of_lane(lane.id), to_come.get(&lane.id)))
         .zip(evidence)
         .map(|(lane, evidence)| LaneResults { evidence, ..lane })
         .chain(
             removed
                 .iter()
-                .map(|lane| lane_results(reading, live, lane, of_lane(lane.id))),
+                .map(|lane| lane_results(reading, live, lane, of_lane(lane.id), None)),
         )
         .collect();
     let learning = live
@@ -72,8 +79,11 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
         conflicts: repeats.conflicts as u64,
         late: events.late,
         unassigned: events.no_exposure,
+        over_cap: events.over_cap,
+        before_exposure: events.before_exposure,
         rewards: total.resolved,
         pending: exposures.saturating_sub(total.resolved),
+        early: u64::try_from(total.early).unwrap_or(0),
         unfolded: horizon.unfolded,
         versions,
         lanes,
@@ -99,7 +109,40 @@ fn removed_lanes(live: &Live, has_units: impl Fn(LaneId) -> bool) -> Vec<Lane> {
         .collect()
 }
 
-fn lane_results(reading: &Reading, live: &Live, lane: &Lane, stats: &LaneStats) -> LaneResults {
+/// What is expected of open windows, by lane and arm; only credit that corrects for delay knows.
+async fn to_come(
+    reading: &Reading,
+    live: &Live,
+    view: &mut PgConnection,
+    sums: &BTreeMap<(ExperimentId, LaneId), LaneStats>,
+) -> Result<BTreeMap<LaneId, ToCome>, StoreError> {
+    let mut by_lane = BTreeMap::new();
+    for lane in &live.lanes {
+        let Some(stats) = sums.get(&(live.id, lane.id)) else {
+            continue;
+        };
+        let learner = Learner {
+            experiment: live.id,
+            lane: lane.id,
+            reward: &live.spec.reward,
+            memory: None,
+        };
+        let now = reading.clock.now();
+        let to_come = learning::to_come(view, learner, stats, now, &reading.readings).await?;
+        by_lane.insert(lane.id, to_come);
+    }
+    Ok(by_lane)
+}
+
+type ToCome = BTreeMap<ArmId, f64>;
+
+fn lane_results(
+    reading: &Reading,
+    live: &Live,
+    lane: &Lane,
+    stats: &LaneStats,
+    to_come: Option<&ToCome>,
+) -> LaneResults {
     let believed = reading.beliefs.of(live, lane, stats);
     let total = total_of(stats);
     let published = live.published.iter().find(|it| it.lane == lane.id);
@@ -127,9 +170,31 @@ fn lane_results(reading: &Reading, live: &Live, lane: &Lane, stats: &LaneStats) 
         burn_in: published.and_then(|lane| lane.burn_in.clone()),
         arms: arm_rows(live, lane.id, stats, &believed),
         evidence: None,
+        learns_from: learns_from(live, lane),
+        in_flight: in_file_order(live)
+            .into_iter()
+            .map(|arm| {
+                let of_arm = stats.get(&arm.id).copied().unwrap_or_default();
+                let early = InFlight::from(&of_arm).early;
+                ArmInFlight {
+                    arm: arm.name.to_string(),
+                    pending: of_arm.pending(),
+                    early: early.n as u64,
+                    early_sum: early.sum,
+                    to_come: to_come.and_then(|to_come| to_come.get(&arm.id)).copied(),
+                }
+            })
+            .collect(),
     }
 }
 
 fn total_of(stats: &LaneStats) -> ArmStats {
     stats.values().copied().sum()
+}
+
+/// The holdback learns nothing.
+fn learns_from(live: &Live, lane: &Lane) -> Option<String> {
+    let notes = spec::learning_notes(&live.spec.reward, lane.policy.memory);
+    let texts: Vec<String> = notes.into_iter().map(|note| note.text).collect();
+    (lane.learns && !texts.is_empty()).then(|| texts.join("; "))
 }

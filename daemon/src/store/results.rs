@@ -75,6 +75,10 @@ pub struct EventCounts {
     pub late: u64,
     /// Whose unit had no exposure.
     pub no_exposure: u64,
+    /// Over the cap of their unit.
+    pub over_cap: u64,
+    /// From before their unit's exposure.
+    pub before_exposure: u64,
 }
 
 /// Counts the events ledger of one experiment. Reads all of it.
@@ -95,7 +99,9 @@ pub async fn event_counts(
         match Standing::from_code(outcome) {
             Some(Standing::Late) => counts.late += count as u64,
             Some(Standing::NoExposure) => counts.no_exposure += count as u64,
-            Some(Standing::Counted | Standing::OverCap | Standing::Early) | None => {}
+            Some(Standing::OverCap) => counts.over_cap += count as u64,
+            Some(Standing::Early) => counts.before_exposure += count as u64,
+            Some(Standing::Counted) | None => {}
         }
     }
     Ok(counts)

@@ -26,7 +26,7 @@ mod targeting;
 mod text;
 mod write;
 
-pub use describe::not_active;
+pub use describe::{LearningNote, experiment_notes, learning_notes, not_active};
 pub use policy::policy_kind;
 pub use problem::Problem;
 pub use write::to_toml;

@@ -215,10 +215,19 @@ pub struct Results {
     pub late: u64,
     /// Events of units without an assignment, stored and not learned.
     pub unassigned: u64,
+    /// Events over the cap of their unit, stored and not learned.
+    #[serde(default)]
+    pub over_cap: u64,
+    /// Events from before their unit met its arm, stored and not learned.
+    #[serde(default)]
+    pub before_exposure: u64,
     /// Units whose window has closed.
     pub rewards: u64,
     /// Units whose window is open.
     pub pending: u64,
+    /// Of these, units whose outcome so far is not that of a unit without events.
+    #[serde(default)]
+    pub early: u64,
     /// Received events that are not folded yet.
     pub unfolded: u64,
     /// Policy versions published.
@@ -268,6 +277,28 @@ pub struct LaneResults {
     /// What can be said of them at any look; `None` before the experiment has started.
     #[serde(default)]
     pub evidence: Option<LaneEvidence>,
+    /// Where its allocation learns from more or less than the closed windows that `arms` are about: from what.
+    #[serde(default)]
+    pub learns_from: Option<String>,
+    /// Its arms' open windows, in the order of `arms`.
+    #[serde(default)]
+    pub in_flight: Vec<ArmInFlight>,
+}
+
+/// One arm's units whose window is open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmInFlight {
+    /// The arm.
+    pub arm: String,
+    /// All of them.
+    pub pending: u64,
+    /// Of these, units whose outcome so far is not that of a unit without events.
+    pub early: u64,
+    /// Sum of the early units' outcomes so far, each in `0..=1`.
+    pub early_sum: f64,
+    /// What is expected of them by their age: conversions that are still to come. Only with corrected credit, and when
+    /// enough closed windows have told how long one takes.
+    pub to_come: Option<f64>,
 }
 
 /// The mean reward of a lane's resolved units.

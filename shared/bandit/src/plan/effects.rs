@@ -7,6 +7,7 @@ use crate::experiment::{Arm, ArmName, RunState, Verb};
 use crate::plan::numbers::{control, per_day, units};
 use crate::plan::{Current, Effect, FieldChange, arms};
 use crate::spec::model::ExperimentSpec;
+use crate::spec::{LearningNote, experiment_notes};
 
 /// Collects effects; the warnings come first.
 #[derive(Default)]
@@ -42,6 +43,7 @@ pub(super) fn of_new(spec: &ExperimentSpec, verb: Option<Verb>) -> Vec<Effect> {
             spec.traffic, spec.holdback
         ));
         split::of_new(&mut effects, spec);
+        learning(&mut effects, spec);
     } else {
         effects.say(format!(
             "created as a draft: callers get {} until it is started",
@@ -95,10 +97,24 @@ pub(super) fn of_change(
     lanes::of_change(&mut effects, current, wanted);
     let moved = moved || effects.0.len() > said;
     split::of_change(&mut effects, current, wanted);
+    if experiment_notes(&current.spec) != experiment_notes(wanted) {
+        learning(&mut effects, wanted);
+    }
     if !moved {
         effects.say("nobody who is in moves");
     }
     effects.warnings_first()
+}
+
+/// Where the split learns from something else than results and decisions do.
+fn learning(effects: &mut Effects, spec: &ExperimentSpec) {
+    for LearningNote { warning, text } in experiment_notes(spec) {
+        if warning {
+            effects.warn(text);
+        } else {
+            effects.say(text);
+        }
+    }
 }
 
 fn transition(
@@ -115,6 +131,7 @@ fn transition(
                 wanted.traffic, wanted.holdback
             ));
             split::of_new(effects, wanted);
+            learning(effects, wanted);
         }
         Some(Verb::Pause) => effects.warn(format!(
             "new units get {} from now on, unrecorded ({}); units that are in keep their arm",

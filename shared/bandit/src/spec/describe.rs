@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::credit::Silence;
+use crate::credit::delay::LEAST_CONVERSIONS;
 use crate::experiment::{Millis, Share};
 use crate::spec::model::{
     Aggregate, AutoDecision, Credit, DecisionPreset, DeclaredState, Direction, EventMeasure,
@@ -32,6 +34,69 @@ pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
         );
     }
     parts
+}
+
+/// What an allocation learns from that results and decisions do not, or the other way round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearningNote {
+    /// Whether it bends what is learned.
+    pub warning: bool,
+    /// In words.
+    pub text: String,
+}
+
+/// The notes of all learning lanes; several lanes are named, and share their credit.
+pub fn experiment_notes(spec: &ExperimentSpec) -> Vec<LearningNote> {
+    let lanes = spec.learning_lanes();
+    if let [lane] = lanes.as_slice() {
+        return learning_notes(&spec.reward, lane.policy.memory);
+    }
+    let mut notes = learning_notes(&spec.reward, None);
+    for lane in lanes {
+        if let Some(memory) = lane.policy.memory {
+            notes.push(LearningNote {
+                warning: false,
+                text: format!("lane {} learns from {}", lane.name, memory.describe()),
+            });
+        }
+    }
+    notes
+}
+
+/// Where the allocation learns from more or less than all closed windows; one sentence each, for `plan`, `check` and
+/// results.
+pub fn learning_notes(reward: &RewardSpec, memory: Option<Memory>) -> Vec<LearningNote> {
+    let mut notes = Vec::new();
+    let mut note = |warning, text: String| notes.push(LearningNote { warning, text });
+    match (reward.credit, Silence::of(reward)) {
+        (Credit::Matured, _) => {}
+        (Credit::Immediate, _) => note(
+            true,
+            "credit \"immediate\": the split takes a success at once and a failure when its window closes; \
+             while windows are young it learns from rates that are too high by 100% and more"
+                .to_owned(),
+        ),
+        (Credit::Corrected, Some(_)) => note(
+            false,
+            format!(
+                "credit \"corrected\": the split also learns from open windows, for as much as their age tells, \
+                 once {LEAST_CONVERSIONS} conversions have shown how long one takes"
+            ),
+        ),
+        (Credit::Corrected, None) => note(
+            true,
+            "credit \"corrected\": a default inside the range of values leaves open windows without meaning; \
+             the split learns from closed ones"
+                .to_owned(),
+        ),
+    }
+    if let Some(memory) = memory {
+        note(
+            false,
+            format!("memory: the split learns from {}", memory.describe()),
+        );
+    }
+    notes
 }
 
 /// A share as a percentage with as many decimals as it needs.
@@ -124,11 +189,11 @@ impl RewardSpec {
 }
 
 impl Memory {
-    /// Such as `the last 14d` or `half as much every 7d`.
+    /// Such as `the last 14d` or `what is 7d older by half`.
     pub fn describe(self) -> String {
         match self {
             Self::Window(window) => format!("the last {window}"),
-            Self::HalfLife(half_life) => format!("half as much every {half_life}"),
+            Self::HalfLife(half_life) => format!("what is {half_life} older by half"),
         }
     }
 }

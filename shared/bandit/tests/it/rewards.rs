@@ -2,7 +2,7 @@
 
 use bandit::experiment::Millis;
 use bandit::reward::EventVerdict::{Counted, Early, Late, NotReward, OverCap};
-use bandit::reward::{EventVerdict, UnitEvent, event_time, outcome};
+use bandit::reward::{EventVerdict, UnitEvent, event_time, of_silence, outcome};
 use bandit::spec::model::{Aggregate, Credit, Direction, OutcomeSpec, RewardSpec, SuccessSpec};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
@@ -267,13 +267,32 @@ fn any_event() -> impl Strategy<Value = UnitEvent<'static>> {
 }
 
 fn any_spec() -> impl Strategy<Value = RewardSpec> {
-    prop_oneof![
+    let any_outcome = prop_oneof![
         Just(binary()),
         Just(scaled(Aggregate::First)),
         Just(scaled(Aggregate::Last)),
         Just(scaled(Aggregate::Max)),
         Just(scaled(Aggregate::Sum)),
-    ]
+    ];
+    (any_outcome, any::<bool>(), 1..5_u32).prop_map(|(spec, decrease, most)| RewardSpec {
+        direction: if decrease {
+            Direction::Decrease
+        } else {
+            Direction::Increase
+        },
+        max_events_per_unit: most,
+        ..spec
+    })
+}
+
+/// Events with ids of their own.
+fn any_events() -> impl Strategy<Value = Vec<UnitEvent<'static>>> {
+    prop::collection::vec(any_event(), 0..12).prop_map(|mut events| {
+        for (event, id) in events.iter_mut().zip(0..) {
+            event.event_id = id;
+        }
+        events
+    })
 }
 
 proptest! {
@@ -312,5 +331,61 @@ proptest! {
             .map(|(event, _)| *event)
             .collect();
         prop_assert_eq!(outcome(&spec, exposed_at(), &counted).reward_micro, all.reward_micro);
+    }
+
+    #[test]
+    fn less_is_better_is_the_mirror_of_more_is_better(spec in any_spec(), events in any_events()) {
+        let other = RewardSpec {
+            direction: match spec.direction {
+                Direction::Increase => Direction::Decrease,
+                Direction::Decrease => Direction::Increase,
+            },
+            ..spec.clone()
+        };
+        let here = outcome(&spec, exposed_at(), &events);
+        let there = outcome(&other, exposed_at(), &events);
+        prop_assert_eq!(here.reward_micro + there.reward_micro, 1_000_000);
+        prop_assert_eq!(here.verdicts, there.verdicts);
+    }
+
+    #[test]
+    fn after_a_refund_within_the_window_it_is_as_if_nothing_had_come(
+        spec in any_spec(),
+        mut events in any_events(),
+    ) {
+        // a flood of events before it does not put it over the cap
+        events.push(UnitEvent { event_id: 99, ..plain(60 * MINUTE, "refund") });
+        let got = outcome(&spec, exposed_at(), &events);
+        prop_assert_eq!(got.reward_micro, of_silence(&spec));
+        prop_assert_eq!(got.verdicts.last(), Some(&Counted));
+    }
+
+    #[test]
+    fn no_more_events_than_the_cap_raise_an_outcome(spec in any_spec(), events in any_events()) {
+        let got = outcome(&spec, exposed_at(), &events);
+        let counted = events
+            .iter()
+            .zip(&got.verdicts)
+            .filter(|(event, verdict)| event.event != "refund" && **verdict == Counted)
+            .count();
+        prop_assert!(counted <= spec.max_events_per_unit as usize);
+        let over = got.verdicts.contains(&OverCap);
+        prop_assert!(!over || counted == spec.max_events_per_unit as usize);
+    }
+
+    #[test]
+    fn what_lies_outside_the_window_is_said_to(spec in any_spec(), events in any_events()) {
+        let got = outcome(&spec, exposed_at(), &events);
+        for (event, verdict) in events.iter().zip(&got.verdicts) {
+            let since = event.at - exposed_at();
+            match verdict {
+                Late => prop_assert!(since > spec.window.to_chrono()),
+                Early => prop_assert!(since < -TimeDelta::minutes(2)),
+                Counted | OverCap => {
+                    prop_assert!((-TimeDelta::minutes(2)..=spec.window.to_chrono()).contains(&since));
+                }
+                NotReward => {}
+            }
+        }
     }
 }
