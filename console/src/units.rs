@@ -12,6 +12,19 @@ impl Units {
         Self(scale.filter(|scale| (scale.at_one - scale.at_zero).abs() > 0.0))
     }
 
+    /// A mean reward as a number on an axis: in percent, or in its own values.
+    pub fn number(self, reward: f64) -> f64 {
+        match self.0 {
+            None => reward * 100.0,
+            Some(scale) => scale.at_zero + reward * (scale.at_one - scale.at_zero),
+        }
+    }
+
+    /// What stands behind such a number.
+    pub fn sign(self) -> &'static str {
+        if self.0.is_some() { "" } else { "%" }
+    }
+
     /// A mean reward: `8.12%`, or `3.40` of a scale of 1 to 5.
     pub fn value(self, reward: f64) -> String {
         match self.0 {

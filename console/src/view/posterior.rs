@@ -8,6 +8,7 @@ use super::ridge::{Axis, ridge};
 use super::text;
 use crate::model::reading::leader;
 use crate::theme::{Role, Theme};
+use crate::units::Units;
 
 /// Open arms in the order of the file.
 pub(super) fn open_arms(row: &Row) -> Vec<&ArmRow> {
@@ -41,6 +42,7 @@ pub(super) fn ridges(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>>
     let wide = width >= 100;
     let figures = if wide { 48 } else { 27 };
     let room = usize::from(width).saturating_sub(5 + names + 2 + figures + 1);
+    let units = Units::of(row.scale);
     let axis = Axis::of(&arms);
     let titles = if wide {
         format!(
@@ -50,7 +52,7 @@ pub(super) fn ridges(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>>
     } else {
         format!("{:>17} {:>8}", "MEAN, 95%", "P(BEST)")
     };
-    let axis_line = format!("{}{}", " ".repeat(names + 6), axis.labels(room));
+    let axis_line = format!("{}{}", " ".repeat(names + 6), axis.labels(room, units));
     let mut lines = vec![plain(theme, Role::Dim, format!("{axis_line} {titles}"))];
     for arm in arms {
         let [upper, lower] = ridge(arm, axis, room, &theme.glyphs);
@@ -64,7 +66,7 @@ pub(super) fn ridges(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>>
                 (Role::Dim, bar.to_string()),
                 (role, upper),
                 (Role::Dim, bar.to_string()),
-                (Role::Text, first_figures(arm, wide)),
+                (Role::Text, first_figures(arm, units, wide)),
             ],
         ));
         lines.push(line(
@@ -73,43 +75,61 @@ pub(super) fn ridges(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>>
                 (Role::Dim, format!("{blank}{bar}")),
                 (role, lower),
                 (Role::Dim, bar.to_string()),
-                (Role::Text, second_figures(arm, wide)),
+                (Role::Text, second_figures(arm, units, wide)),
             ],
         ));
     }
     lines
 }
 
-fn interval(arm: &ArmRow) -> String {
-    format!(
-        "{} .. {}",
-        text::percent(arm.low, 2),
-        text::percent(arm.high, 2)
-    )
+/// What the prior says of an arm is nothing that was seen.
+const NO_DATA: &str = "no data";
+
+fn mean(arm: &ArmRow, units: Units) -> String {
+    if arm.resolved == 0 {
+        return NO_DATA.to_owned();
+    }
+    units.value(arm.mean)
 }
 
-fn first_figures(arm: &ArmRow, wide: bool) -> String {
-    let mean = text::percent(arm.mean, 2);
+fn interval(arm: &ArmRow, units: Units) -> String {
+    if arm.resolved == 0 {
+        return String::new();
+    }
+    let ends = units.interval(arm.low, arm.high);
+    ends.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn loss(arm: &ArmRow, units: Units) -> String {
+    if units.sign().is_empty() {
+        return units.size(arm.expected_loss);
+    }
+    text::points(arm.expected_loss)
+}
+
+fn first_figures(arm: &ArmRow, units: Units, wide: bool) -> String {
+    let mean = mean(arm, units);
     let p = text::probability(arm.p_best);
     if wide {
-        let loss = text::points(arm.expected_loss);
-        return format!("{mean:>8}  {:>17} {p:>8} {loss:>11}", interval(arm));
+        let loss = loss(arm, units);
+        return format!("{mean:>8}  {:>17} {p:>8} {loss:>11}", interval(arm, units));
     }
     format!("{mean:>17} {p:>8}")
 }
 
-fn second_figures(arm: &ArmRow, wide: bool) -> String {
+fn second_figures(arm: &ArmRow, units: Units, wide: bool) -> String {
     let seen = format!("n {}", text::short_count(arm.resolved));
     if wide {
         let pending = arm.exposed.saturating_sub(arm.resolved);
         let pending = format!("{} pending", text::count(pending));
         return format!("{seen:>8}  {pending:>17}");
     }
-    format!("{:>17} {:>8}", interval(arm), seen)
+    format!("{:>17} {:>8}", interval(arm, units), seen)
 }
 
 /// One line an arm.
 pub(super) fn table(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let units = Units::of(row.scale);
     let names = name_width(row, width);
     let mut titles = format!(
         "    {} {:>6} {:>9} {:>7} {:>17} {:>7}",
@@ -135,12 +155,12 @@ pub(super) fn table(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> 
         let figures = format!(
             "{share:>6} {:>9} {:>7} {:>17} {:>7}",
             text::count(arm.resolved),
-            text::percent(arm.mean, 2),
-            interval(arm),
+            mean(arm, units),
+            interval(arm, units),
             text::probability(arm.p_best),
         );
         let loss = if wide {
-            format!(" {:>10}", text::points(arm.expected_loss))
+            format!(" {:>10}", loss(arm, units))
         } else {
             String::new()
         };
@@ -159,7 +179,7 @@ pub(super) fn verdict(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>
             format!(
                 "Choosing {} now would lose {} on average against the best arm.",
                 leader.arm.name,
-                text::points(leader.arm.expected_loss)
+                loss(leader.arm, Units::of(row.scale))
             ),
         )),
         None => said.push((

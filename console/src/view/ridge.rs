@@ -6,6 +6,7 @@
 use protocol::experiments::ArmRow;
 
 use crate::theme::glyphs::Glyphs;
+use crate::units::Units;
 
 /// The common axis of all ridges of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,16 +40,19 @@ impl Axis {
     }
 
     /// Round values with their labels, `width` columns for all; labels do not touch.
-    pub(super) fn labels(self, width: usize) -> String {
-        let step = round_step((self.high - self.low) / (width as f64 / 9.0).max(2.0));
-        let digits = ((-(step * 100.0).log10()).ceil().max(0.0)) as usize;
+    pub(super) fn labels(self, width: usize, units: Units) -> String {
+        let (from, to) = (units.number(self.low), units.number(self.high));
+        let step = round_step((to - from).abs() / (width as f64 / 9.0).max(2.0));
+        let digits = ((-step.log10()).ceil().max(0.0)) as usize;
         let mut line = vec![' '; width];
         let mut free_from = 0;
-        let mut tick = (self.low / step).ceil();
-        while tick * step <= self.high {
+        // a reward that grows as its value falls has the lesser values on the right
+        let onward = if from <= to { 1.0 } else { -1.0 };
+        let mut tick = onward * (onward * from / step).ceil();
+        while (to - tick * step) * onward >= 0.0 {
             let value = tick * step;
-            let label = format!("{:.digits$}%", value * 100.0);
-            let place = (value - self.low) / (self.high - self.low) * (width as f64 - 1.0);
+            let label = format!("{value:.digits$}{}", units.sign());
+            let place = (value - from) / (to - from) * (width as f64 - 1.0);
             let start = (place.round() as usize).saturating_sub(label.len() / 2);
             if start >= free_from && start + label.len() <= width {
                 for (at, c) in label.chars().enumerate() {
@@ -56,7 +60,7 @@ impl Axis {
                 }
                 free_from = start + label.len() + 2;
             }
-            tick += 1.0;
+            tick += onward;
         }
         line.into_iter().collect()
     }
@@ -143,4 +147,29 @@ fn braille(arm: &ArmRow, axis: Axis, width: usize) -> [String; 2] {
             .collect()
     };
     [line(4), line(0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::experiments::RewardScale;
+
+    use super::*;
+
+    #[test]
+    fn the_axis_is_written_in_the_units_of_the_reward() {
+        let axis = Axis {
+            low: 0.05,
+            high: 0.95,
+        };
+        let labels = |scale: Option<(f64, f64)>| {
+            let scale = scale.map(|(at_zero, at_one)| RewardScale { at_zero, at_one });
+            axis.labels(60, Units::of(scale))
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<String>>()
+        };
+        assert_eq!(labels(None), ["20%", "40%", "60%", "80%"]);
+        assert_eq!(labels(Some((1.0, 5.0))), ["2", "3", "4"]);
+        assert_eq!(labels(Some((2000.0, 0.0))), ["1500", "1000", "500"]);
+    }
 }
