@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod confirm;
 mod daemon;
+mod decision;
 mod detail;
 mod estimates;
 mod evaluate;

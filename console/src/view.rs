@@ -3,6 +3,7 @@
 mod audit;
 mod bands;
 mod completion;
+mod decision;
 mod detail;
 mod dialog;
 mod empty;

@@ -11,15 +11,15 @@ use console::theme::glyphs::Glyphs;
 use console::theme::{Theme, ThemeName};
 use console::update::update;
 use console::view;
-use protocol::experiments::{Detail, GuardrailRow, LaneDetail};
+use protocol::experiments::{Detail, GuardrailRow, LaneDetail, Row};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
 use fixtures::{
-    audit, checkout_button, detail, link, open_detail, plan, press, reply, rows, starting,
-    type_text, watching,
+    audit, checkout_button, decision, detail, link, open_detail, plan, press, reply, rows,
+    starting, type_text, watching,
 };
 
 const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (100, 34), (60, 20), (20, 5)];
@@ -217,12 +217,45 @@ fn many_guardrails_leave_room_for_the_ridge_and_the_loud_one_keeps_its_line() {
 fn one_part_at_a_time_on_a_small_screen() {
     let mut model = watching((60, 20), false, rows());
     open_detail(&mut model);
-    for part in ["posterior", "allocation", "guardrails", "events", "file"] {
+    for part in [
+        "posterior",
+        "allocation",
+        "guardrails",
+        "decision",
+        "events",
+        "file",
+    ] {
         insta::assert_snapshot!(
             format!("detail_60x20_{part}"),
             text(&model, Glyphs::UNICODE)
         );
         press(&mut model, "tab");
+    }
+}
+
+#[test]
+fn a_recommendation_is_marked_in_the_list_said_on_the_screen_and_explained_in_its_part() {
+    for size in [(80, 24), (120, 40)] {
+        let decided = Row {
+            decision: Some(decision().line),
+            ..checkout_button()
+        };
+        let mut model = watching(size, false, vec![decided.clone()]);
+        let at = format!("{}x{}", size.0, size.1);
+        let shown = styled(&model, ThemeName::Dark, Glyphs::UNICODE);
+        insta::assert_snapshot!(format!("decision_list_{at}"), shown);
+        press(&mut model, "enter");
+        let id = model.next_call - 1;
+        let detail = Detail {
+            decision: Some(decision()),
+            ..detail(decided)
+        };
+        update(&mut model, reply(id, Reply::Detail(Box::new(detail))));
+        let shown = styled(&model, ThemeName::Dark, Glyphs::UNICODE);
+        insta::assert_snapshot!(format!("decision_detail_{at}"), shown);
+        press(&mut model, "tab tab tab tab");
+        let shown = styled(&model, ThemeName::Dark, Glyphs::UNICODE);
+        insta::assert_snapshot!(format!("decision_part_{at}"), shown);
     }
 }
 

@@ -2,6 +2,7 @@
 //! core. The console's calls and the data port's read-only routes both come here.
 
 mod beliefs;
+mod decision;
 mod detail;
 mod error;
 mod evidence;

@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod assignments;
 pub mod audit;
+pub mod decisions;
 pub mod delays;
 mod error;
 pub mod events;

@@ -1,9 +1,10 @@
-//! Background work: the fold that turns what was acknowledged into state, and the publisher that turns
-//! state into policy versions.
+//! Background work: the fold that turns what was acknowledged into state, the publisher that turns state into
+//! policy versions, and the decisions that say when to end an experiment.
 //!
 //! Each worker is a reconciler: no input, idempotent, woken by event and by timer, one round at a time.
 //! Each leads its role by a lease, so that of several daemons one does the work; the others stand by.
 
+pub mod decide;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod fold;
@@ -22,6 +23,7 @@ use crate::store::Store;
 use crate::store::leases::Lease;
 use crate::world::WorldHandle;
 
+use decide::Decider;
 use fold::RewardSpecs;
 use publish::{Dirty, Publisher};
 use runner::{LastRun, Outcome, Round, Runner};
@@ -31,6 +33,9 @@ const FOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// 1 s: as the fold; a round looks only at experiments that changed.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
+/// 5 s: a round compares instants in memory; how often an experiment is looked at is its rules' business.
+const DECIDE_EVERY: Duration = Duration::from_secs(5);
 
 /// Rounds of the fold in one run, at most: 200,000 rows of each kind, half a minute on a machine that is busy
 /// with other things. Then the run is reported and the next one begins at once.
@@ -48,6 +53,7 @@ pub struct Workers {
 pub struct Reports {
     fold: watch::Receiver<LastRun>,
     publish: watch::Receiver<LastRun>,
+    decide: watch::Receiver<LastRun>,
 }
 
 impl Workers {
@@ -71,6 +77,7 @@ impl Workers {
         };
         let (fold_report, fold) = watch::channel(LastRun::default());
         let (publish_report, publish) = watch::channel(LastRun::default());
+        let (decide_report, decide) = watch::channel(LastRun::default());
         // Nothing wakes the fold: a second's events folded at once cost less than each by itself.
         let folding = runner("fold", FOLD_EVERY, Arc::default()).run(
             Folding {
@@ -86,9 +93,22 @@ impl Workers {
             publish_report,
             stop.clone(),
         );
+        let deciding = runner("decisions", DECIDE_EVERY, Arc::default()).run(
+            Decider::new(store.clone(), world.clone()),
+            decide_report,
+            stop.clone(),
+        );
         Self {
-            reports: Reports { fold, publish },
-            tasks: vec![tokio::spawn(folding), tokio::spawn(publishing)],
+            reports: Reports {
+                fold,
+                publish,
+                decide,
+            },
+            tasks: vec![
+                tokio::spawn(folding),
+                tokio::spawn(publishing),
+                tokio::spawn(deciding),
+            ],
         }
     }
 
@@ -113,6 +133,7 @@ impl Reports {
         vec![
             ("fold", newest(&self.fold)),
             ("publish", newest(&self.publish)),
+            ("decisions", newest(&self.decide)),
         ]
     }
 }

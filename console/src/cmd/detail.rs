@@ -4,7 +4,7 @@ use protocol::experiments::{ArmRow, Detail, Row};
 
 use super::daemon::Daemon;
 use super::format::{age, count, instant, percent, probability, state};
-use super::{Exit, Failure};
+use super::{Exit, Failure, decision};
 use crate::output::{self, Align, Answer, Role, Span, Table, Text, plain, versioned};
 use crate::units::Units;
 
@@ -46,6 +46,10 @@ pub(super) fn text(detail: &Detail) -> Text {
         text.append(guardrail_table(row).text());
     }
     notes(row, &mut text);
+    if let Some(decision) = &detail.decision {
+        text.blank();
+        decision::whole(decision, &mut text);
+    }
     if !detail.events.is_empty() {
         text.blank();
         let mut table = Table::new(&[

@@ -2,10 +2,9 @@
 
 use protocol::experiments::Insights;
 
-use super::Failure;
 use super::daemon::Daemon;
-use super::evidence;
 use super::format::{count, instant, probability};
+use super::{Failure, decision, evidence};
 use crate::output::{Align, Answer, Role, Span, Table, Text, plain, versioned};
 use crate::units::Units;
 
@@ -25,6 +24,9 @@ pub(super) fn text(insights: &Insights) -> Text {
         plain(format!("  as of {}", instant(insights.as_of))),
     ]);
     text.say(&insights.summary);
+    if let Some(decision) = &insights.decision {
+        decision::whole(decision, &mut text);
+    }
     let units = Units::of(insights.scale);
     text.blank();
     text.append(table(insights, units).text());

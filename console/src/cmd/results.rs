@@ -2,10 +2,10 @@
 
 use protocol::experiments::{ArmInFlight, LaneResults, Results};
 
-use super::Failure;
 use super::daemon::Daemon;
 use super::evidence;
 use super::format::{count, instant, percent, state};
+use super::{Failure, decision};
 use crate::output::{Align, Answer, Role, Span, Table, Text, plain, versioned};
 use crate::units::Units;
 
@@ -55,6 +55,10 @@ pub(super) fn text(results: &Results) -> Text {
         if lane.in_flight.iter().any(|arm| arm.pending > 0) {
             text.append(in_flight(&lane.in_flight).text());
         }
+    }
+    if let Some(decision) = &results.decision {
+        text.blank();
+        decision::line(&decision.line, &mut text);
     }
     text
 }

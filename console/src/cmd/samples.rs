@@ -3,6 +3,7 @@
 use bandit::inference::{ArmPeriod, Period};
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::control::{AuditEntry, AuditPage, Health, PartHealth};
+use protocol::decision::{Decision, DecisionCheck, DecisionLine, DecisionNumbers};
 use protocol::evaluation::{Evaluation, WhatIf};
 use protocol::evidence::{ArmEvidence, Contrast, LaneEvidence};
 use protocol::experiments::{
@@ -90,6 +91,7 @@ pub(super) fn row() -> Row {
             "guardrail \"checkout errors\": the guardrail engine does not run yet".into(),
         ],
         holds: vec![],
+        decision: None,
     }
 }
 
@@ -141,6 +143,7 @@ pub(super) fn detail() -> Detail {
             },
         ],
         spec_toml: "[[experiment]]\nkey = \"checkout_button\"\n".into(),
+        decision: Some(decision()),
     }
 }
 
@@ -206,6 +209,7 @@ pub(super) fn results() -> Results {
             "main and steady are not to be told apart yet: 9.31% against 8.42% a unit".into(),
         ),
         scale: None,
+        decision: Some(decision()),
     }
 }
 
@@ -294,6 +298,50 @@ pub(super) fn insights() -> Insights {
         caveats: vec!["the holdback lane is not part of these figures".into()],
         evidence: Some(evidence()),
         scale: None,
+        decision: Some(decision()),
+    }
+}
+
+pub(super) fn decision() -> Decision {
+    let check = |name: &str, status: &str, text: &str| DecisionCheck {
+        name: name.into(),
+        status: status.into(),
+        text: text.into(),
+        arm: Some("blue".into()),
+        value: None,
+        threshold: None,
+    };
+    Decision {
+        line: DecisionLine {
+            decision: "keep_running".into(),
+            arm: None,
+            at: now(),
+            since: ago(3_600),
+            sentence: "Keep running: 8.2 days of resolved data; the next whole week is over at 14 days; \"blue\" leads with P(better) 0.9940.".into(),
+            caution: Some("it finds a loser among equal arms in 56-60% (two) and 93-97% (four) of tests".into()),
+        },
+        preset: "fail_fast".into(),
+        days_left: Some(5.8),
+        reasons: vec![check(
+            "p_better",
+            "fail",
+            "P(\"blue\" better than \"green\") is 0.9840, needs 0.9900",
+        )],
+        gates: vec![
+            check("samples", "pass", "10,898 outcomes or more on every compared arm"),
+            check("sample_ratio", "unknown", "too few units to compare the split with its allocation"),
+        ],
+        numbers: vec![DecisionNumbers {
+            arm: "blue".into(),
+            samples: 10_898,
+            mean: 0.0945,
+            p_best: 0.984,
+            expected_loss: 0.0001,
+            p_better: Some(0.984),
+            lift: Some(0.013),
+            lift_low: Some(-0.002),
+            lift_high: Some(0.028),
+        }],
     }
 }
 
@@ -412,7 +460,7 @@ pub(super) fn plan() -> PlanReply {
                 )],
             ),
             Change {
-                not_active: vec!["decision: the decision engine does not run yet".into()],
+                not_active: vec!["decision.auto (ship): nothing acts by itself yet; decisions are recommended, and an operator acts".into()],
                 holds: vec!["rolled back by ana: kept".into()],
                 ..change(
                     "search_ranker",

@@ -20,6 +20,9 @@ const BURN_IN: BurnIn = BurnIn {
 /// A version a second at most.
 const PUBLISH_EVERY: Millis = Millis(1_000);
 
+/// A week: the first recommendation comes within a minute or two.
+const MIN_RUNTIME: Millis = Millis(35_000);
+
 /// The same experiment in seconds, and running.
 pub(super) fn hurried(mut spec: ExperimentSpec) -> ExperimentSpec {
     spec.state = Some(DeclaredState::Running);
@@ -28,6 +31,9 @@ pub(super) fn hurried(mut spec: ExperimentSpec) -> ExperimentSpec {
     hurry(&mut spec.policy);
     for lane in &mut spec.lanes {
         hurry(&mut lane.policy);
+    }
+    if let Some(decision) = &mut spec.decision {
+        decision.min_runtime = decision.min_runtime.min(MIN_RUNTIME);
     }
     spec
 }
@@ -53,6 +59,8 @@ mod tests {
             assert_eq!(spec.state, Some(DeclaredState::Running), "{}", spec.key);
             assert!(spec.reward.closes_after() <= Millis(5_000), "{}", spec.key);
             assert!(spec.policy.publish_every <= PUBLISH_EVERY, "{}", spec.key);
+            let runtime = spec.decision.map(|decision| decision.min_runtime);
+            assert!(runtime <= Some(MIN_RUNTIME), "{}", spec.key);
             assert!(spec.policy.burn_in.for_ <= BURN_IN.for_, "{}", spec.key);
         }
     }

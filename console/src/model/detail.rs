@@ -37,6 +37,8 @@ pub enum Pane {
     Allocation,
     /// The guardrails.
     Guardrails,
+    /// What is recommended, and why.
+    Decision,
     /// What happened.
     Events,
     /// The spec as a file.
@@ -45,11 +47,12 @@ pub enum Pane {
 
 impl Pane {
     /// Every part, as tab goes through them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::All,
         Self::Posterior,
         Self::Allocation,
         Self::Guardrails,
+        Self::Decision,
         Self::Events,
         Self::File,
     ];
@@ -61,6 +64,7 @@ impl Pane {
             Self::Posterior => "posterior",
             Self::Allocation => "allocation",
             Self::Guardrails => "guardrails",
+            Self::Decision => "decision",
             Self::Events => "events",
             Self::File => "file",
         }

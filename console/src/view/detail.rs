@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::paper::{Paper, heading, line, plain};
-use super::{bands, guardrails, posterior, text};
+use super::{bands, decision, guardrails, posterior, text};
 use crate::model::Model;
 use crate::model::detail::Pane;
 use crate::theme::{Role, Theme};
@@ -146,6 +146,7 @@ fn gone(model: &Model, theme: &Theme) -> Vec<Line<'static>> {
 fn all(model: &Model, row: &Row, theme: &Theme, body: Rect, level: Level) -> Vec<Line<'static>> {
     let width = body.width;
     let mut lines = state_line(row, theme, width);
+    lines.extend(decision::said(row, theme, width));
     lines.push(heading(theme, &posterior_title(row), width));
     if level >= Level::Table {
         lines.extend(posterior::table(row, theme, width));
@@ -180,6 +181,7 @@ fn one(model: &Model, row: &Row, theme: &Theme, body: Rect, pane: Pane) -> Vec<L
     match pane {
         Pane::All | Pane::Posterior => {
             lines.extend(state_line(row, theme, width));
+            lines.extend(decision::said(row, theme, width));
             lines.push(heading(theme, &posterior_title(row), width));
             let ridges = posterior::ridges(row, theme, width);
             let verdict = posterior::verdict(row, theme, width);
@@ -195,6 +197,10 @@ fn one(model: &Model, row: &Row, theme: &Theme, body: Rect, pane: Pane) -> Vec<L
         Pane::Guardrails => {
             lines.push(heading(theme, "Guardrails", width));
             lines.extend(guardrails::lines(row, theme, width));
+        }
+        Pane::Decision => {
+            let decision = detail(model).and_then(|detail| detail.decision.as_ref());
+            lines.extend(decision::whole(decision, theme, width));
         }
         Pane::Events => {
             lines.push(heading(theme, "Events, newest first", width));

@@ -9,10 +9,11 @@ use protocol::experiments::{AllocationPoint, Detail, LaneDetail, TimelineEntry};
 use sqlx::PgConnection;
 
 use super::beliefs::{arm_rows, in_file_order};
-use super::{Reading, ReadingError};
+use super::{Reading, ReadingError, decision};
+use crate::store::decisions::Line;
 use crate::store::state::{self, LaneStats};
 use crate::store::versions::Point;
-use crate::store::{audit, versions};
+use crate::store::{audit, decisions, versions};
 use crate::world::Live;
 
 /// Points of the allocation chart, at most: more than the widest terminal has columns.
@@ -26,6 +27,9 @@ const MOST_ENTRIES: usize = 100;
 
 /// Of these, everyday policy versions and milestones, at most each: the rest is what people did.
 const MOST_VERSIONS: i64 = 20;
+
+/// And changes of the decision, at most.
+const MOST_DECISIONS: i64 = 20;
 
 pub(super) async fn detail(
     reading: &Reading,
@@ -41,7 +45,9 @@ pub(super) async fn detail(
     let milestones = versions::milestones(&mut connection, live.id, lane, MOST_VERSIONS).await?;
     let order: Vec<ArmId> = in_file_order(live).into_iter().map(|arm| arm.id).collect();
     let lanes = lane_details(reading, &mut connection, live, &order).await?;
+    let decisions = decisions::changes(&mut connection, live.id, MOST_DECISIONS).await?;
     drop(connection);
+    let decision = decision::decision(&reading.store, live).await?;
     let query = AuditQuery {
         key: Some(live.serving.key.to_string()),
         before: None,
@@ -56,8 +62,9 @@ pub(super) async fn detail(
             .map(|point| allocation_point(&point, &order))
             .collect(),
         lanes,
-        events: timeline(live, &milestones, audited),
+        events: timeline(live, &milestones, &decisions, audited),
         spec_toml: spec::to_toml(&live.spec),
+        decision,
     })
 }
 
@@ -114,9 +121,15 @@ fn allocation_point(point: &Point, order: &[ArmId]) -> AllocationPoint {
 }
 
 /// Newest first.
-fn timeline(live: &Live, milestones: &[Point], audited: Vec<AuditEntry>) -> Vec<TimelineEntry> {
+fn timeline(
+    live: &Live,
+    milestones: &[Point],
+    decisions: &[Line],
+    audited: Vec<AuditEntry>,
+) -> Vec<TimelineEntry> {
     let mut entries: Vec<TimelineEntry> = audited.into_iter().map(mutation).collect();
     entries.extend(milestones.iter().map(|point| publication(live, point)));
+    entries.extend(decisions.iter().map(decided));
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
     entries.truncate(MOST_ENTRIES);
     entries
@@ -135,6 +148,15 @@ fn mutation(entry: AuditEntry) -> TimelineEntry {
             entry.action, entry.actor, entry.reason
         ),
         kind: entry.action,
+    }
+}
+
+/// A decision that is not the one before it.
+fn decided(line: &Line) -> TimelineEntry {
+    TimelineEntry {
+        at: line.since,
+        kind: "decision".to_owned(),
+        text: line.sentence.clone(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bandit::experiment::{ExperimentId, LaneId};
 
+use crate::store::decisions::{self, Line};
 use crate::store::results::{self, Uncounted};
 use crate::store::state::{self, LaneStats};
 use crate::store::{Store, StoreError, experiments};
@@ -16,6 +17,7 @@ pub(super) struct Figures {
     sums: BTreeMap<(ExperimentId, LaneId), LaneStats>,
     uncounted: BTreeMap<ExperimentId, Uncounted>,
     per_sec: BTreeMap<ExperimentId, f64>,
+    decisions: BTreeMap<ExperimentId, Line>,
 }
 
 /// The figures of one.
@@ -24,6 +26,7 @@ pub(super) struct OfOne<'a> {
     pub(super) leading: Option<&'a LaneStats>,
     pub(super) assigned: u64,
     pub(super) decisions_per_sec: f64,
+    pub(super) decision: Option<&'a Line>,
 }
 
 impl Figures {
@@ -39,6 +42,7 @@ impl Figures {
             leading: self.sums.get(&(live.id, live.leading_lane().id)),
             assigned: counted + uncounted.assigned,
             decisions_per_sec: self.per_sec.get(&live.id).copied().unwrap_or(0.0),
+            decision: self.decisions.get(&live.id),
         }
     }
 }
@@ -53,5 +57,6 @@ pub(super) async fn read(store: &Store, lives: &[Arc<Live>]) -> Result<Figures, 
         sums: state::sums(&mut view, &ids).await?,
         uncounted: results::uncounted(&mut view, &ids).await?,
         per_sec: results::decisions_per_sec(&mut view, &ids).await?,
+        decisions: decisions::lines(&mut view, &ids).await?,
     })
 }

@@ -45,6 +45,7 @@ pub(super) async fn insights(
         arms,
         evidence,
         scale: row.scale,
+        decision: results.decision,
     })
 }
 

@@ -14,7 +14,7 @@ use super::beliefs::{arm_rows, in_file_order};
 use super::evidence;
 use super::lanes::Compared;
 use super::row::scale;
-use super::{Reading, ReadingError};
+use super::{Reading, ReadingError, decision};
 use crate::learning::{self, Learner};
 use crate::store::results as rows;
 use crate::store::state::{self, LaneStats};
@@ -38,6 +38,7 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
     }
     let to_come = to_come(reading, live, &mut view, &sums).await?;
     drop(view);
+    let decision = decision::decision(&reading.store, live).await?;
     let total: ArmStats = sums.values().flat_map(LaneStats::values).copied().sum();
     let exposures = total.exposed + uncounted.exposed;
     let nothing = LaneStats::new();
@@ -90,6 +91,7 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
         scale: scale(live),
         lane_differences,
         lane_comparison,
+        decision,
     })
 }
 

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use protocol::experiments::{GuardrailRow, RewardScale, Row};
 
 use super::beliefs::{Beliefs, arm_rows};
+use super::decision;
 use super::figures::OfOne;
 use crate::publication::{evidence_from, next_publication};
 use crate::store::state::LaneStats;
@@ -55,6 +56,7 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
         guardrails: guardrails(live),
         not_active,
         holds: live.holds.clone(),
+        decision: figures.decision.and_then(|line| decision::line(live, line)),
     }
 }
 

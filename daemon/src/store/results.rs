@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bandit::assign::UnitKey;
-use bandit::experiment::{ArmId, ExperimentId, LaneId, Version};
+use bandit::experiment::{ArmId, ExperimentId, LaneId, Millis, Version};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -206,4 +206,42 @@ pub async fn assignment(
             final_micro,
         },
     ))
+}
+
+/// How the events of a reward arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Arrivals {
+    /// All of units that were exposed.
+    pub all: u64,
+    /// Of these, inside their unit's window by their own time, and folded after it was closed.
+    pub too_late: u64,
+}
+
+/// Counts the arrivals of some events of one experiment. Reads all of its events, and the assignments of the late ones.
+pub async fn arrivals(
+    connection: &mut PgConnection,
+    experiment: ExperimentId,
+    events: &[&str],
+    window: Millis,
+) -> Result<Arrivals, StoreError> {
+    let (all, too_late): (i64, i64) = sqlx::query_as(
+        "select
+             (select count(*) from experiment_events
+              where experiment_id = $1 and event = any ($2) and outcome <> $4),
+             (select count(*) from experiment_events e
+              join experiment_assignments a using (experiment_id, unit_key)
+              where e.experiment_id = $1 and e.event = any ($2) and e.outcome = $5
+                and e.at <= a.exposed_at + $3 * interval '1 millisecond')",
+    )
+    .bind(experiment.0)
+    .bind(events)
+    .bind(window.0 as i64)
+    .bind(Standing::NoExposure.code())
+    .bind(Standing::Late.code())
+    .fetch_one(connection)
+    .await?;
+    Ok(Arrivals {
+        all: all as u64,
+        too_late: too_late as u64,
+    })
 }

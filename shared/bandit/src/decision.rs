@@ -7,6 +7,7 @@
 //! The evidence is that of the whole experiment: resolved units only, weighted by period (STATS 5.2), from the posteriors
 //! that nothing has shortened or corrected. What an allocation learns from is not good enough to end an experiment with.
 
+mod adjusted;
 mod choose;
 mod criteria;
 mod evidence;
@@ -15,6 +16,7 @@ mod gates;
 mod memory;
 mod projection;
 mod rules;
+mod weigh;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,7 @@ pub use evidence::{
 };
 pub use memory::Memory;
 pub use rules::{Band, FalseAlarms, Rules};
+pub use weigh::{Weighed, WeighedArm, weigh};
 
 /// What to do with an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

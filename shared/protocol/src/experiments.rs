@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::decision::{Decision, DecisionLine};
 use crate::evidence::LaneEvidence;
 
 /// One experiment in the list, with all that its first screen needs.
@@ -67,6 +68,9 @@ pub struct Row {
     /// Holds on it.
     #[serde(default)]
     pub holds: Vec<String>,
+    /// What is recommended; `None` where the file does not ask, before the first look, and once it has ended.
+    #[serde(default)]
+    pub decision: Option<DecisionLine>,
 }
 
 /// The values between which scaled rewards lie; means are between 0 and 1 in every answer.
@@ -144,6 +148,9 @@ pub struct Detail {
     /// The spec in force, as TOML, for reading and for copying into a file.
     #[serde(default)]
     pub spec_toml: String,
+    /// What is recommended, with its reasons.
+    #[serde(default)]
+    pub decision: Option<Decision>,
 }
 
 /// One lane of an experiment's screen.
@@ -243,6 +250,9 @@ pub struct Results {
     /// The same in a sentence, or why there is nothing to say yet; `None` with fewer than two learning lanes.
     #[serde(default)]
     pub lane_comparison: Option<String>,
+    /// What is recommended, with its reasons.
+    #[serde(default)]
+    pub decision: Option<Decision>,
 }
 
 /// One lane's results.
@@ -346,6 +356,9 @@ pub struct Insights {
     /// The reward's own values, where it is not just yes or no.
     #[serde(default)]
     pub scale: Option<RewardScale>,
+    /// What is recommended, with its reasons.
+    #[serde(default)]
+    pub decision: Option<Decision>,
 }
 
 /// One arm's reading.

@@ -6,6 +6,7 @@
 
 pub mod codec;
 pub mod control;
+pub mod decision;
 pub mod evaluation;
 pub mod evidence;
 pub mod experiments;

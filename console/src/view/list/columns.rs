@@ -5,7 +5,7 @@
 
 use protocol::experiments::Row;
 
-use super::super::text;
+use super::super::{decision, text};
 use crate::model::Model;
 use crate::model::list::Sort;
 use crate::model::reading::{Guard, guard, leader};
@@ -137,11 +137,19 @@ impl Columns {
         let name = text::fit(&row.key, self.name, ellipsis);
         let moved = model.moved.get(&row.key).is_some_and(|moved| moved.state);
         let blanks = self.name - text::width(&name);
-        let changed = if moved { "*" } else { " " };
+        let waits = row
+            .decision
+            .as_ref()
+            .filter(|decision| decision.decision != "keep_running");
+        let (mark_role, sign) = match waits {
+            Some(decision) => (decision::role(decision), "!"),
+            None if moved => (Role::Accent, "*"),
+            None => (Role::Accent, " "),
+        };
         vec![
             (Role::Accent, mark.to_owned()),
             (role, name),
-            (Role::Accent, format!("{}{changed}", " ".repeat(blanks))),
+            (mark_role, format!("{}{sign}", " ".repeat(blanks))),
         ]
     }
 }

@@ -1,14 +1,24 @@
 //! The selected experiment in two lines: what it is, and what to know about it now.
 
+use protocol::decision::DecisionLine;
 use protocol::experiments::Row;
 
-use super::super::text;
+use super::super::{decision, text};
 use crate::model::Model;
 use crate::theme::Role;
 
 /// Two lines of at most `room` columns.
 pub(super) fn lines(model: &Model, row: &Row, room: usize) -> [(Role, String); 2] {
-    [(Role::Text, what(row, room)), now(model, row)]
+    let below = now(model, row);
+    // A rule that is often wrong is never shown without how often.
+    let caution = row.decision.as_ref().and_then(|decision| {
+        let shown = decision.sentence == below.1;
+        decision.caution.as_ref().filter(|_| shown)
+    });
+    match caution {
+        Some(caution) => [below, (Role::Warn, format!("But {caution}."))],
+        None => [(Role::Text, what(row, room)), below],
+    }
 }
 
 fn what(row: &Row, room: usize) -> String {
@@ -32,7 +42,7 @@ fn what(row: &Row, room: usize) -> String {
     parts.join(", ")
 }
 
-/// What matters most: why it is off, then what still holds it back, then what is not watched.
+/// What matters most: why it is off, what is to be done, what still holds it back, what is not watched.
 fn now(model: &Model, row: &Row) -> (Role, String) {
     let now = model.daemon_now();
     if matches!(row.state.as_str(), "paused" | "rolled_back" | "stopped") {
@@ -50,6 +60,10 @@ fn now(model: &Model, row: &Row) -> (Role, String) {
             "Draft: takes no traffic. T starts it.".to_owned(),
         );
     }
+    let waits = |decision: &&DecisionLine| decision.decision != "keep_running";
+    if let Some(decision) = row.decision.as_ref().filter(waits) {
+        return (decision::role(decision), decision.sentence.clone());
+    }
     if let Some(burn_in) = &row.burn_in {
         let why = burn_in.trim_start_matches("burn-in: ");
         return (Role::Stale, format!("Even split: {why}"));
@@ -59,6 +73,9 @@ fn now(model: &Model, row: &Row) -> (Role, String) {
     }
     if !row.holds.is_empty() {
         return (Role::Warn, format!("Held: {}", row.holds.join("; ")));
+    }
+    if let Some(decision) = &row.decision {
+        return (decision::role(decision), decision.sentence.clone());
     }
     let published = row
         .published_at

@@ -25,6 +25,25 @@ impl Band {
 }
 
 /// The thresholds for an experiment with a given number of open arms.
+///
+/// How often they ship one of several equal arms, in percent of 1,000 simulated experiments: arms at 5 %, 2,000 units
+/// a day for 28 days, looked at daily, Thompson sampling with its defaults (floor 1 %). The last two columns are the
+/// 0.95 rule with 100 samples, and count any loser that it finds. Standard errors are 0.2 to 0.7 for the rules and up
+/// to 1.6 for the 0.95 rule; `cargo run --release -p bandit --example false_alarms` prints it.
+///
+/// | arms, split | standard | strict | 0.95/100 daily | 0.95/100 every 100 |
+/// |---|---|---|---|---|
+/// | two, even | 2.6 | 0.6 | 45.7 | 68.7 |
+/// | two, Thompson | 4.5 | 0.0 | 46.8 | 66.6 |
+/// | four, even | 1.2 | 0.5 | 89.6 | 98.2 |
+/// | four, Thompson | 0.6 | 0.0 | 86.7 | 97.4 |
+///
+/// Standard asks for 0.99 and not for the 0.98 of STATS 8.2, which is at 5.1 % for two arms under an even split: with
+/// 0.99 more than four weeks stay below 5 % as well.
+///
+/// What they find in 250 experiments with one better arm: +10 % among two arms, standard 74 % and strict 47 % under an
+/// even split, 28 % and 1 % under Thompson sampling; the floor of 1 % leaves control twenty units a day, and a
+/// `control_floor` is what helps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
     /// The named set they come from.
@@ -146,7 +165,7 @@ impl Rules {
                 enter: shared(0.001),
                 leave: 0.95,
             },
-            p_harm_daily: 0.99,
+            p_harm_daily: shared(0.01),
             p_futile: Band {
                 enter: 0.05,
                 leave: 0.10,
@@ -208,7 +227,7 @@ impl Rules {
                 four_thompson,
             } = FAIL_FAST;
             format!(
-                "this rule finds a loser among equal arms in {:.0}-{:.0}% of experiments with two arms and {:.0}-{:.0}% with four",
+                "it finds a loser among equal arms in {:.0}-{:.0}% (two) and {:.0}-{:.0}% (four) of tests",
                 two_even.min(two_thompson),
                 two_even.max(two_thompson),
                 four_even.min(four_thompson),
@@ -218,7 +237,8 @@ impl Rules {
     }
 }
 
-/// The 0.95 rule with 100 samples, looked at every 100 units up to 20,000 (STATS 8.4).
+/// The 0.95 rule with 100 samples, looked at every 100 units up to 20,000 (STATS 8.4). In the table of [`Rules`], up to
+/// 56,000 units, it is 67 to 69 % for two arms and 97 to 98 % for four.
 pub(super) const FAIL_FAST: FalseAlarms = FalseAlarms {
     two_even: 59.5,
     two_thompson: 56.0,

@@ -24,8 +24,14 @@ pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
             guardrail.name
         ));
     }
-    if spec.decision.is_some() {
-        parts.push("decision: the decision engine does not run yet".to_owned());
+    if let Some(decision) = &spec.decision
+        && !decision.auto.is_empty()
+    {
+        let auto: Vec<&str> = decision.auto.iter().map(|it| it.word()).collect();
+        parts.push(format!(
+            "decision.auto ({}): nothing acts by itself yet; decisions are recommended, and an operator acts",
+            auto.join(", ")
+        ));
     }
     if spec.schedule.is_some() {
         parts.push(

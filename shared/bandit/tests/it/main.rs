@@ -13,6 +13,7 @@ mod decision_numbers;
 mod decisions;
 mod draws;
 mod ending;
+mod false_alarms;
 mod guardrails;
 mod inference_coverage;
 mod inference_oracles;

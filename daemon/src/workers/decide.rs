@@ -1,0 +1,284 @@
+//! The decision worker: looks at running experiments that declare when to end, and records what it would do.
+//!
+//! It recommends. Nothing here changes an experiment.
+//!
+//! Cadence: a round every few seconds compares instants in memory. An experiment is looked at when its rules say that
+//! another look can tell something new (an hour for weekly cycles, the same part of shorter ones, every 100 outcomes
+//! for `fail_fast`) and outcomes have arrived since the last one, or its longest runtime is over.
+
+mod evidence;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bandit::decision::{Decision, Memory, Rules, decide};
+use bandit::experiment::{ExperimentId, Millis};
+use bandit::probability::QuadratureError;
+use bandit::spec::model::DecisionSpec;
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+use super::runner::{Round, Work};
+use crate::store::decisions::{self, Recorded};
+use crate::store::leases::{self, Deposed, Lease};
+use crate::store::versions::running_for;
+use crate::store::{Store, StoreError, TransactionError, TxFuture, fold, state};
+use crate::world::{Live, WorldHandle};
+
+/// An hour: a row of history at most that often while nothing changes, however short the cycle is.
+const ROW_EVERY: Millis = Millis(60 * 60 * 1_000);
+
+/// Why a look was given up. Nothing of it happened.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The arms could not be compared.
+    #[error("the arms cannot be compared")]
+    Quadrature(#[from] QuadratureError),
+    /// The comparison ended without an answer.
+    #[error("the comparison of the arms ended early")]
+    Ended,
+    /// Another daemon leads the decisions now.
+    #[error("another daemon leads the decisions now")]
+    Deposed,
+}
+
+impl TransactionError for DecideError {
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Quadrature(_) | Self::Ended | Self::Deposed => None,
+        }
+    }
+}
+
+/// The decision worker.
+#[derive(Debug)]
+pub struct Decider {
+    store: Store,
+    world: WorldHandle,
+    looked: BTreeMap<ExperimentId, Looked>,
+}
+
+/// A look at an experiment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Looked {
+    at: DateTime<Utc>,
+    /// Outcomes of all lanes and arms.
+    resolved: u64,
+}
+
+/// An experiment whose time has come.
+struct Due {
+    live: Arc<Live>,
+    rules: Rules,
+    looked: Looked,
+}
+
+impl Decider {
+    /// A worker that has not looked yet.
+    pub fn new(store: Store, world: WorldHandle) -> Self {
+        Self {
+            store,
+            world,
+            looked: BTreeMap::new(),
+        }
+    }
+
+    /// Running experiments with a decision section and its rules.
+    fn candidates(&self) -> Vec<(Arc<Live>, Rules)> {
+        let world = self.world.load();
+        world
+            .experiments
+            .values()
+            .filter(|live| live.is_running() && live.started_at.is_some())
+            .filter_map(|live| Some((Arc::clone(live), rules(live, live.spec.decision.as_ref()?))))
+            .collect()
+    }
+
+    /// Those of them whose time has come, as of now.
+    async fn due(&self, candidates: Vec<(Arc<Live>, Rules)>) -> Result<Vec<Due>, StoreError> {
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.store.pool.acquire().await?;
+        let now = fold::now(&mut connection).await?;
+        let maybe: Vec<(Arc<Live>, Rules)> = candidates
+            .into_iter()
+            .filter(|(live, rules)| {
+                let looked = self.looked.get(&live.id);
+                looked.is_none_or(|looked| rules.look_due(since(looked.at, now), u64::MAX))
+            })
+            .collect();
+        let ids: Vec<ExperimentId> = maybe.iter().map(|(live, _)| live.id).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sums = state::sums(&mut connection, &ids).await?;
+        let resolved = |id: ExperimentId| -> u64 {
+            let lanes = sums.iter().filter(|((of, _), _)| *of == id);
+            lanes
+                .flat_map(|(_, arms)| arms.values())
+                .map(|stats| stats.resolved)
+                .sum()
+        };
+        let due = maybe.into_iter().map(|(live, rules)| Due {
+            looked: Looked {
+                at: now,
+                resolved: resolved(live.id),
+            },
+            live,
+            rules,
+        });
+        Ok(due.filter(|due| self.tells_something_new(due)).collect())
+    }
+
+    /// Without new outcomes only the end of the longest runtime does.
+    fn tells_something_new(&self, due: &Due) -> bool {
+        let Some(before) = self.looked.get(&due.live.id) else {
+            return true;
+        };
+        let new = due.looked.resolved.saturating_sub(before.resolved);
+        let running_for = started_for(&due.live, due.looked.at);
+        let over = due
+            .rules
+            .max_runtime
+            .is_some_and(|most| running_for >= most);
+        let elapsed = since(before.at, due.looked.at);
+        let ended = over && elapsed >= due.rules.look_every();
+        ended || (new > 0 && due.rules.look_due(elapsed, new))
+    }
+}
+
+impl Work for Decider {
+    async fn run(
+        &mut self,
+        lease: &Lease,
+    ) -> Result<Round, Box<dyn std::error::Error + Send + Sync>> {
+        let candidates = self.candidates();
+        let running: Vec<ExperimentId> = candidates.iter().map(|(live, _)| live.id).collect();
+        self.looked.retain(|id, _| running.contains(id));
+        let (mut looks, mut changes) = (0_usize, 0_usize);
+        for due in self.due(candidates).await? {
+            match led_look(&self.store, &due.live, &due.rules, lease).await {
+                Ok(changed) => {
+                    looks += 1;
+                    changes += usize::from(changed);
+                }
+                // One experiment that cannot be judged does not keep the others waiting.
+                Err(error @ (DecideError::Quadrature(_) | DecideError::Ended)) => {
+                    let experiment = due.live.serving.key.as_str();
+                    tracing::error!(target: "pitboss::worker", experiment, %error, "not judged");
+                }
+                Err(error) => return Err(error.into()),
+            }
+            self.looked.insert(due.live.id, due.looked);
+        }
+        metrics::counter!("pitboss_decision_looks_total").increment(looks as u64);
+        Ok(Round {
+            detail: format!("of {} looked at {looks}, {changes} changed", running.len()),
+            again: false,
+        })
+    }
+}
+
+/// One look under `lease`, committed; says whether the decision changed.
+pub async fn led_look(
+    store: &Store,
+    live: &Live,
+    rules: &Rules,
+    lease: &Lease,
+) -> Result<bool, DecideError> {
+    store
+        .run_tx("decide", |tx| {
+            TxFuture::new(async move {
+                let now = fold::now(tx).await?;
+                let changed = look(tx, live, rules, now).await?;
+                leases::confirm(tx, lease)
+                    .await?
+                    .map_err(|Deposed| DecideError::Deposed)?;
+                Ok(changed)
+            })
+        })
+        .await
+}
+
+/// One look inside `tx`, as of `now`. A second one at the same instant finds the first and changes nothing.
+pub async fn look(
+    tx: &mut PgConnection,
+    live: &Live,
+    rules: &Rules,
+    now: DateTime<Utc>,
+) -> Result<bool, DecideError> {
+    let before = match decisions::newest(tx, live.id).await {
+        Ok(before) => before,
+        // Of another build: the look goes on without its memory, and writes a row that can be read.
+        Err(error @ StoreError::Unreadable { .. }) => {
+            tracing::warn!(target: "pitboss::worker", %error, "the decision before is not remembered");
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if before
+        .as_ref()
+        .is_some_and(|before| before.looked_at >= now)
+    {
+        return Ok(false);
+    }
+    let evidence = evidence::gather(tx, live, rules, now).await?;
+    let memory = before
+        .as_ref()
+        .map_or_else(Memory::default, |it| it.decision.memory.clone());
+    let decision = decide(rules, &evidence, &memory);
+    let changed = before
+        .as_ref()
+        .is_none_or(|before| before.decision.choice != decision.choice);
+    let row = row(before, decision, rules, now);
+    decisions::put(tx, live.id, &row).await?;
+    Ok(changed)
+}
+
+/// A change begins a row, and so does a day; other looks renew the row there is.
+fn row(
+    before: Option<Recorded>,
+    decision: Decision,
+    rules: &Rules,
+    now: DateTime<Utc>,
+) -> Recorded {
+    let standing = before.filter(|before| before.decision.choice == decision.choice);
+    let every = rules.day().max(ROW_EVERY);
+    let (decided_at, since) = match standing {
+        Some(before) if self::since(before.decided_at, now) < every => {
+            (before.decided_at, before.since)
+        }
+        Some(before) => (now, before.since),
+        None => (now, now),
+    };
+    Recorded {
+        decided_at,
+        since,
+        looked_at: now,
+        decision,
+    }
+}
+
+/// The rules of an experiment, for the arms that are open now.
+pub fn rules(live: &Live, spec: &DecisionSpec) -> Rules {
+    let open = live.serving.arms.iter().filter(|arm| !arm.retired);
+    Rules::new(spec, open.count())
+}
+
+fn started_for(live: &Live, now: DateTime<Utc>) -> Millis {
+    live.started_at
+        .map_or(Millis(0), |started| running_for(started, now))
+}
+
+fn since(then: DateTime<Utc>, now: DateTime<Utc>) -> Millis {
+    let between: TimeDelta = now - then;
+    Millis(u64::try_from(between.num_milliseconds()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests;

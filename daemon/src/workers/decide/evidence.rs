@@ -1,0 +1,131 @@
+//! The evidence of a look, from the ledgers of all lanes.
+
+use bandit::decision::{
+    Evidence, GuardrailEvidence, GuardrailStatus, Rules, SampleRatio, WeighedArm, weigh,
+};
+use bandit::experiment::{Arm, ArmId, LaneId, Millis};
+use bandit::inference::{Period, srm};
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{DecideError, started_for};
+use crate::store::periods::{self, OfLane};
+use crate::store::{StoreError, results};
+use crate::world::Live;
+
+const DAY_MS: f64 = 86_400_000.0;
+
+/// A share within this factor of the floor is the floor.
+const NEAR_FLOOR: f64 = 1.5;
+
+pub(super) async fn gather(
+    tx: &mut PgConnection,
+    live: &Live,
+    rules: &Rules,
+    now: DateTime<Utc>,
+) -> Result<Evidence, DecideError> {
+    // Retired arms stay in the periods: their units were drawn with what is left to the others.
+    let arms: Vec<ArmId> = live.serving.arms.iter().map(|arm| arm.id).collect();
+    let periods = all_lanes(tx, live, &arms, now).await?;
+    let open = open_arms(live);
+    let sample_ratio = sample_ratio(&periods);
+    let resolved: u64 = periods.iter().map(Period::resolved).sum();
+    let (rules, prior) = (rules.clone(), live.spec.policy.prior);
+    // Seconds for 64 arms and a month of versions: the daemon has other things to do meanwhile.
+    let weighed = tokio::task::spawn_blocking(move || weigh(&rules, &open, &periods, prior));
+    let weighed = weighed.await.map_err(|_| DecideError::Ended)??;
+    let running_for = started_for(live, now);
+    let closes_after = live.spec.reward.closes_after();
+    let matured_for = Millis(running_for.0.saturating_sub(closes_after.0));
+    let days = matured_for.0 as f64 / DAY_MS;
+    Ok(Evidence {
+        running_for,
+        matured_for,
+        arms: weighed.arms,
+        value_remaining: weighed.value_remaining,
+        resolved_per_day: if days > 0.0 {
+            resolved as f64 / days
+        } else {
+            0.0
+        },
+        sample_ratio,
+        guardrails: guardrails(live),
+        late_share: late_share(tx, live).await?,
+    })
+}
+
+/// The periods of every lane in the order of time: a policy version of a lane is a stratum of its own.
+async fn all_lanes(
+    tx: &mut PgConnection,
+    live: &Live,
+    arms: &[ArmId],
+    now: DateTime<Utc>,
+) -> Result<Vec<Period>, StoreError> {
+    let Some(started_at) = live.started_at else {
+        return Ok(Vec::new());
+    };
+    let mut all = Vec::new();
+    for lane in &live.serving.lanes {
+        let of = OfLane {
+            experiment: live.id,
+            lane: lane.id,
+            arms,
+            started_at,
+            at: now,
+        };
+        all.extend(periods::of_lane(tx, of).await?.periods);
+    }
+    all.sort_by_key(|period| period.from);
+    Ok(all)
+}
+
+fn open_arms(live: &Live) -> Vec<WeighedArm> {
+    let floor = live.spec.policy.floor.get();
+    let at_floor = |arm: &Arm| {
+        let lanes = live.serving.lanes.iter();
+        let mut learning = lanes.filter(|lane| lane.id != LaneId::HOLDBACK);
+        learning.all(|lane| lane.allocation.get(arm.id) <= floor * NEAR_FLOOR)
+    };
+    let arms = live.serving.arms.iter().enumerate();
+    arms.filter(|(_, arm)| !arm.retired)
+        .map(|(position, arm)| WeighedArm {
+            arm: arm.id,
+            name: arm.name.to_string(),
+            control: arm.control,
+            at_floor: at_floor(arm),
+            position,
+        })
+        .collect()
+}
+
+fn sample_ratio(periods: &[Period]) -> SampleRatio {
+    let test = srm::changing_split(periods);
+    let sequential = srm::sequential(periods, srm::CAUTION);
+    SampleRatio {
+        p_value: (test.df > 0).then_some(test.p_value),
+        // Infinite where a closed arm has units; JSON knows no infinity.
+        e_value: Some(sequential.ln_evidence.exp().min(f64::MAX)),
+    }
+}
+
+/// No engine judges guardrails yet: they are declared and not watched.
+fn guardrails(live: &Live) -> Vec<GuardrailEvidence> {
+    let declared = live.spec.guardrails.iter();
+    declared
+        .map(|guardrail| GuardrailEvidence {
+            name: guardrail.name.clone(),
+            arm: None,
+            status: GuardrailStatus::NotWatched,
+        })
+        .collect()
+}
+
+/// The part of the reward's events that belonged into their unit's window and came after it was closed.
+async fn late_share(tx: &mut PgConnection, live: &Live) -> Result<f64, StoreError> {
+    let reward = &live.spec.reward;
+    let arrivals = results::arrivals(tx, live.id, &reward.events(), reward.window).await?;
+    if arrivals.all == 0 {
+        return Ok(0.0);
+    }
+    Ok(arrivals.too_late as f64 / arrivals.all as f64)
+}

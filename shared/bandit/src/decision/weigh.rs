@@ -1,0 +1,173 @@
+//! Evidence from the periods of an experiment: posteriors that a trend cannot bend, and lifts that hold at any look.
+
+use super::adjusted::Adjusted;
+use super::{ArmEvidence, LiftInterval, Rules, Versus};
+use crate::experiment::ArmId;
+use crate::inference::aipw::{Aipw, Weighting};
+use crate::inference::{Period, asymptotic};
+use crate::posterior::{BetaPosterior, Posterior};
+use crate::probability::{
+    Equivalence, QuadratureError, best_arm, leader, p_equivalent, p_greater, p_lift_greater,
+    value_remaining,
+};
+use crate::spec::model::BetaPrior;
+
+/// The quantile of the value remaining that is looked at (Scott 2010).
+const REMAINING: f64 = 0.95;
+
+/// An open arm, and where the periods list it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeighedArm {
+    /// Its number.
+    pub arm: ArmId,
+    /// Its name.
+    pub name: String,
+    /// Whether it is the control.
+    pub control: bool,
+    /// Whether the policy gives it no more than its least share.
+    pub at_floor: bool,
+    /// Its position in [`Period::arms`].
+    pub position: usize,
+}
+
+/// What the periods say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weighed {
+    /// The arms, in the order asked for.
+    pub arms: Vec<ArmEvidence>,
+    /// The 95th percentile of what the best arm has over the leader, relative to the leader; `None` if it is beyond
+    /// what can be told.
+    pub value_remaining: Option<f64>,
+}
+
+/// Compares the open arms over the resolved units of `periods`, which are in the order of time.
+///
+/// Posteriors are those of [`Adjusted`]; lifts are those of [`Aipw`] with an asymptotic confidence sequence at
+/// [`Rules::lift_alpha`].
+pub fn weigh(
+    rules: &Rules,
+    arms: &[WeighedArm],
+    periods: &[Period],
+    prior: BetaPrior,
+) -> Result<Weighed, QuadratureError> {
+    let positions: Vec<usize> = arms.iter().map(|arm| arm.position).collect();
+    let beliefs = Beliefs {
+        adjusted: Adjusted::new(periods, &positions),
+        periods,
+        positions: &positions,
+        prior,
+    };
+    let posteriors: Vec<Posterior> = (0..arms.len()).map(|arm| beliefs.of(arm).into()).collect();
+    let best = best_arm(&posteriors)?;
+    let leader = leader(&posteriors);
+    let control = arms.iter().position(|arm| arm.control);
+    let aipw = Aipw::new(periods, Weighting::Uniform, 0.0);
+    let mut weighed = Vec::with_capacity(arms.len());
+    for (at, arm) in arms.iter().enumerate() {
+        let versus = match control.filter(|control| *control != at) {
+            Some(control) => {
+                let lift = lift(rules, &aipw, arm.position, positions[control]);
+                Some(versus(rules, beliefs.pair(at, control), lift)?)
+            }
+            None => None,
+        };
+        let p_below_leader = if leader == at {
+            0.0
+        } else {
+            let (leader, own) = beliefs.pair(leader, at);
+            p_greater(leader, own)?
+        };
+        let seen = beliefs.counts(at);
+        weighed.push(ArmEvidence {
+            arm: arm.arm,
+            name: arm.name.clone(),
+            control: arm.control,
+            at_floor: arm.at_floor,
+            resolved: seen.0,
+            reward_sum: seen.1,
+            mean: posteriors[at].mean(),
+            sd: sd(beliefs.of(at)),
+            p_best: best.p_best[at],
+            expected_loss: best.expected_loss[at],
+            p_below_leader,
+            versus,
+        });
+    }
+    Ok(Weighed {
+        arms: weighed,
+        value_remaining: Some(value_remaining(&posteriors, leader, REMAINING)?)
+            .filter(|value| value.is_finite()),
+    })
+}
+
+/// What is believed of the arms: adjusted for periods, or the plain counts where nothing connects the arms.
+struct Beliefs<'a> {
+    adjusted: Option<Adjusted>,
+    periods: &'a [Period],
+    positions: &'a [usize],
+    prior: BetaPrior,
+}
+
+impl Beliefs<'_> {
+    fn of(&self, arm: usize) -> BetaPosterior {
+        match &self.adjusted {
+            Some(adjusted) => adjusted.posterior(arm, self.prior),
+            None => self.pooled(arm),
+        }
+    }
+
+    fn pair(&self, a: usize, b: usize) -> (BetaPosterior, BetaPosterior) {
+        match &self.adjusted {
+            Some(adjusted) => adjusted.pair(a, b, self.prior),
+            None => (self.pooled(a), self.pooled(b)),
+        }
+    }
+
+    fn pooled(&self, arm: usize) -> BetaPosterior {
+        let (n, sum) = self.counts(arm);
+        BetaPosterior {
+            alpha: self.prior.alpha + sum,
+            beta: self.prior.beta + (n as f64 - sum).max(0.0),
+        }
+    }
+
+    /// Resolved units, and the sum of their rewards.
+    fn counts(&self, arm: usize) -> (u64, f64) {
+        let of_arm = self
+            .periods
+            .iter()
+            .filter_map(|period| period.arms.get(self.positions[arm]));
+        of_arm.fold((0, 0.0), |(n, sum), own| (n + own.n, sum + own.sum))
+    }
+}
+
+fn versus(
+    rules: &Rules,
+    (own, control): (BetaPosterior, BetaPosterior),
+    lift: Option<LiftInterval>,
+) -> Result<Versus, QuadratureError> {
+    let (own, control) = (own.into(), control.into());
+    Ok(Versus {
+        p_better: p_greater(own, control)?,
+        p_worthwhile: p_lift_greater(own, control, rules.min_effect)?,
+        p_same: p_equivalent(own, control, Equivalence::Relative(rules.same_within))?,
+        lift,
+    })
+}
+
+fn lift(rules: &Rules, aipw: &Aipw, arm: usize, control: usize) -> Option<LiftInterval> {
+    let estimate = aipw.contrast(arm, control)?;
+    let walk = aipw.contrast_walk(arm, control)?;
+    let sequence = walk.sequence(rules.lift_alpha, asymptotic::TUNED_FOR);
+    // Without variation the sequence is everything there is, which is nothing to show.
+    (sequence.low.is_finite() && sequence.high.is_finite()).then_some(LiftInterval {
+        estimate: estimate.value,
+        low: sequence.low,
+        high: sequence.high,
+    })
+}
+
+fn sd(posterior: BetaPosterior) -> f64 {
+    let mean = posterior.mean();
+    (mean * (1.0 - mean) / (posterior.alpha + posterior.beta + 1.0)).sqrt()
+}
