@@ -34,8 +34,8 @@ const READS_A_WINDOW: u64 = 200;
 /// 1 s: the rhythm of the fold. Nothing can have changed sooner.
 const LEAST_AGE: Millis = Millis(1_000);
 
-/// 10 s: what memory remembers is read again, 0.1 s of the database for a month of versions. It moves with what
-/// closes, at the pace of the window.
+/// 10 s: what memory remembers is read again, because that reads all versions of the lane. It moves with what closes,
+/// at the pace of the window.
 const SLICES_AGE: Millis = Millis(10_000);
 
 /// A memory is cut into so many slices of equal weight, at least; the error of calling units of a slice evenly spread

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use super::StoreError;
 
-/// Entries of the ledger that are looked at for delays, at most, newest first: some 0.5 s of the database. An
+/// Entries of the ledger that are looked at for delays, at most, newest first, so that a busy experiment does not hold up the publisher. An
 /// experiment that has more of them while windows are open has closed ones enough to learn from, and no use for this.
 const MOST_ENTRIES: i64 = 200_000;
 
@@ -40,7 +40,7 @@ macro_rules! class_of {
 
 /// Units in flight of one experiment, by lane, arm and age at `now`.
 ///
-/// One scan of the open assignments: 0.3 s per million of them.
+/// One scan of the open assignments; its caller keeps what it read.
 pub async fn ages(
     connection: &mut PgConnection,
     experiment: ExperimentId,

@@ -39,7 +39,7 @@ struct SliceRow {
 /// The slices of a lane by arm, oldest first.
 ///
 /// Versions are put together by the clock and not by their age, so a slice stays the same while it ages. Reads the
-/// lane's versions and state rows once: 0.1 s for a month of a version a minute.
+/// lane's versions and state rows once; its caller keeps what it read.
 pub async fn slices(
     connection: &mut PgConnection,
     cut: Cut,
