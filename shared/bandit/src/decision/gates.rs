@@ -113,8 +113,10 @@ fn samples(look: &Look) -> Check {
                 )
             } else {
                 format!(
-                    "{found:.0} of {:.0} {kind} on \"{}\"",
-                    rules.min_conversions, rarest.name
+                    "{} of {} {kind} on \"{}\"",
+                    words::count(found.round() as u64),
+                    words::count(rules.min_conversions.ceil() as u64),
+                    rarest.name
                 )
             },
         )

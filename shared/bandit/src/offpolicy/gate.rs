@@ -1,6 +1,7 @@
 //! Gates: when a log cannot tell what a policy would have earned, whatever number comes out (STATS 9.5).
 
 use super::estimate::Weights;
+use crate::plan::numbers;
 
 /// Fewer effective rows than this tell nothing.
 const LEAST_EFFECTIVE_ROWS: f64 = 100.0;
@@ -131,10 +132,11 @@ fn effective_rows(rows: f64, effective: f64) -> Gate {
         Level::Pass
     };
     let needed = match level {
-        Level::Refuse => format!(": at least {:.0} are needed", least.ceil()),
+        Level::Refuse => format!(": at least {} are needed", count(least.ceil())),
         _ => String::new(),
     };
-    let sentence = format!("{effective:.0} effective of {rows:.0} rows{needed}");
+    let (effective, rows) = (count(effective), count(rows));
+    let sentence = format!("{effective} effective of {rows} rows{needed}");
     gate(GateKind::EffectiveRows, level, sentence)
 }
 
@@ -175,8 +177,13 @@ fn effective_rewards(effective: f64) -> Gate {
     } else {
         (Level::Pass, "")
     };
-    let sentence = format!("{effective:.0} effective rewards{verdict}");
+    let sentence = format!("{} effective rewards{verdict}", count(effective));
     gate(GateKind::EffectiveRewards, level, sentence)
+}
+
+/// The whole number with commas.
+fn count(number: f64) -> String {
+    numbers::count(number.round() as u64)
 }
 
 fn above(value: f64, refused: f64, loud: f64) -> Level {

@@ -356,7 +356,7 @@ fn a_log_that_cannot_tell_is_refused_with_a_reason() {
     assert_eq!(level, Level::Refuse);
     assert_eq!(
         sentence,
-        "5 effective of 1000 rows: at least 100 are needed"
+        "5 effective of 1,000 rows: at least 100 are needed"
     );
     assert_eq!(reason(&got, GateKind::GreatestWeight).0, Level::Refuse);
     assert_eq!(reason(&got, GateKind::Support).0, Level::Pass);
