@@ -17,15 +17,20 @@ pub(super) fn role(decision: &DecisionLine) -> Role {
     }
 }
 
-/// The recommendation in a line, and what to know about its rule in another.
+/// Lines of the experiment's screen that the sentence may take: its figures are behind its first words.
+const SAID_ROWS: usize = 2;
+
+/// The recommendation in at most two lines, and what to know about its rule in another.
 pub(super) fn said(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
     let Some(decision) = &row.decision else {
         return Vec::new();
     };
     let room = usize::from(width).saturating_sub(3);
     let ellipsis = theme.glyphs.ellipsis;
-    let sentence = text::clip(&decision.sentence, room, ellipsis);
-    let mut lines = vec![plain(theme, role(decision), format!(" {sentence}"))];
+    let sentence = text::wrap_few(&decision.sentence, room, SAID_ROWS, ellipsis).into_iter();
+    let mut lines: Vec<_> = sentence
+        .map(|part| plain(theme, role(decision), format!(" {part}")))
+        .collect();
     if let Some(caution) = &decision.caution {
         let caution = text::clip(&format!("But {caution}."), room, ellipsis);
         lines.push(plain(theme, Role::Warn, format!(" {caution}")));

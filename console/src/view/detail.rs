@@ -147,7 +147,7 @@ fn all(model: &Model, row: &Row, theme: &Theme, body: Rect, level: Level) -> Vec
     let width = body.width;
     let mut lines = state_line(row, theme, width);
     lines.extend(decision::said(row, theme, width));
-    lines.push(heading(theme, &posterior_title(row), width));
+    lines.push(heading(theme, &posterior_title(row, theme, width), width));
     if level >= Level::Table {
         lines.extend(posterior::table(row, theme, width));
     } else {
@@ -182,7 +182,7 @@ fn one(model: &Model, row: &Row, theme: &Theme, body: Rect, pane: Pane) -> Vec<L
         Pane::All | Pane::Posterior => {
             lines.extend(state_line(row, theme, width));
             lines.extend(decision::said(row, theme, width));
-            lines.push(heading(theme, &posterior_title(row), width));
+            lines.push(heading(theme, &posterior_title(row, theme, width), width));
             let ridges = posterior::ridges(row, theme, width);
             let verdict = posterior::verdict(row, theme, width);
             let fits = lines.len() + ridges.len() + verdict.len() <= usize::from(body.height);
@@ -224,12 +224,16 @@ fn carousel(model: &Model, theme: &Theme, shown: Pane) -> Line<'static> {
     line(theme, &pieces)
 }
 
-fn posterior_title(row: &Row) -> String {
+/// Where there is no room, the reward's words are cut, not what the curves are.
+fn posterior_title(row: &Row, theme: &Theme, width: u16) -> String {
+    const AROUND: usize = "Posterior of  (Beta, 95% interval)".len() + 10;
     let reward = if row.reward.is_empty() {
         "reward"
     } else {
         &row.reward
     };
+    let room = usize::from(width).saturating_sub(AROUND);
+    let reward = text::clip(reward, room, theme.glyphs.ellipsis);
     format!("Posterior of {reward} (Beta, 95% interval)")
 }
 

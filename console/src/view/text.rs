@@ -104,6 +104,16 @@ pub fn wrap(text: &str, room: usize) -> Vec<String> {
     lines
 }
 
+/// Break a text into at most `rows` lines of at most `room` columns; the last says that there was more.
+pub fn wrap_few(text: &str, room: usize, rows: usize, ellipsis: char) -> Vec<String> {
+    let mut lines = wrap(text, room);
+    if lines.len() > rows {
+        let rest = lines.split_off(rows.saturating_sub(1)).join(" ");
+        lines.push(clip(&rest, room, ellipsis));
+    }
+    lines
+}
+
 /// A fraction as a percentage.
 pub fn percent(fraction: f64, digits: usize) -> String {
     format!("{:.digits$}%", fraction * 100.0)

@@ -1,6 +1,7 @@
 //! The columns of the list: which fit, and what is in them.
 //!
-//! Below 110 columns UNITS go, below 96 FOR, below 76 POLICY, below 68 DEC/s, below 56 the leader;
+//! Below 110 columns UNITS go and policies have short names, below 96 FOR goes, below 76 POLICY, below 68 DEC/s,
+//! below 56 the leader;
 //! NAME, STATE and GUARD never go.
 
 use protocol::experiments::Row;
@@ -14,6 +15,8 @@ use crate::theme::{Role, Theme};
 const STATE: usize = 8;
 const AGE: usize = 7;
 const POLICY: usize = 8;
+/// The longest policy in full.
+const WHOLE_POLICY: usize = 16;
 const DECISIONS: usize = 6;
 const UNITS: usize = 10;
 const LEADER: usize = 15;
@@ -31,7 +34,7 @@ pub(super) struct Columns {
     name: usize,
     age: bool,
     units: bool,
-    policy: bool,
+    policy: Option<usize>,
     decisions: bool,
     leader: bool,
 }
@@ -42,14 +45,18 @@ impl Columns {
             name: 0,
             age: width >= 96,
             units: width >= 110,
-            policy: width >= 76,
+            policy: match width {
+                ..76 => None,
+                76..110 => Some(POLICY),
+                110.. => Some(WHOLE_POLICY),
+            },
             decisions: width >= 68,
             leader: width >= 56,
         };
         let optional = [
             (columns.age, AGE),
             (columns.units, UNITS),
-            (columns.policy, POLICY),
+            (columns.policy.is_some(), columns.policy.unwrap_or(0)),
             (columns.decisions, DECISIONS),
             (columns.leader, LEADER + 1 + P_BEST),
         ];
@@ -80,7 +87,10 @@ impl Columns {
             ),
             (true, format!("{:<STATE$}", mark(Sort::State, "STATE"))),
             (self.age, format!(" {:>AGE$}", "FOR")),
-            (self.policy, format!(" {:<POLICY$}", "POLICY")),
+            (
+                self.policy.is_some(),
+                format!(" {:<1$}", "POLICY", self.policy.unwrap_or(0)),
+            ),
             (
                 self.decisions,
                 format!(" {:>DECISIONS$}", mark(Sort::Decisions, "DEC/s")),
@@ -107,8 +117,8 @@ impl Columns {
             let age = age.map_or_else(String::new, |(at, now)| text::since(at, now));
             cells.push((Role::Text, format!(" {age:>AGE$}")));
         }
-        if self.policy {
-            let policy = text::left(short_policy(&row.policy), POLICY, ellipsis);
+        if let Some(room) = self.policy {
+            let policy = text::left(short_policy(&row.policy, room), room, ellipsis);
             cells.push((Role::Text, format!(" {policy}")));
         }
         if self.decisions {
@@ -155,10 +165,12 @@ impl Columns {
 }
 
 /// The policy in a word that fits the column.
-fn short_policy(policy: &str) -> &str {
+fn short_policy(policy: &str, room: usize) -> &str {
     match policy {
+        whole if text::width(whole) <= room => whole,
         "top_two_thompson" => "top_two",
         "epsilon_greedy" => "epsilon",
+        "ucb1_tuned" => "ucbtuned",
         other => other,
     }
 }

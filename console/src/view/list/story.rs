@@ -42,7 +42,8 @@ fn what(row: &Row, room: usize) -> String {
     parts.join(", ")
 }
 
-/// What matters most: why it is off, what is to be done, what still holds it back, what is not watched.
+/// What matters most: why it is off, what is to be done, what still holds it back. That guardrails are not watched is in
+/// their column, so it comes last.
 fn now(model: &Model, row: &Row) -> (Role, String) {
     let now = model.daemon_now();
     if matches!(row.state.as_str(), "paused" | "rolled_back" | "stopped") {
@@ -68,14 +69,14 @@ fn now(model: &Model, row: &Row) -> (Role, String) {
         let why = burn_in.trim_start_matches("burn-in: ");
         return (Role::Stale, format!("Even split: {why}"));
     }
-    if let Some(sleeping) = not_active(row) {
-        return (Role::Dim, format!("Not active yet: {sleeping}"));
-    }
     if !row.holds.is_empty() {
         return (Role::Warn, format!("Held: {}", row.holds.join("; ")));
     }
     if let Some(decision) = &row.decision {
         return (decision::role(decision), decision.sentence.clone());
+    }
+    if let Some(sleeping) = not_active(row) {
+        return (Role::Dim, format!("Not active yet: {sleeping}"));
     }
     let published = row
         .published_at
