@@ -113,7 +113,13 @@ fn since(detail: &Detail) -> String {
 
 /// What a reader must know besides the figures.
 fn notes(row: &Row, text: &mut Text) {
-    let not_active = row.not_active.iter().map(|part| ("not active yet", part));
+    // The table above says it of each guardrail.
+    let idle = row.guardrails.iter().any(|it| it.status == "not_active");
+    let guardrails = idle.then(|| "guardrails: no engine watches them".to_owned());
+    let others = row.not_active.iter();
+    let others = others.filter(|part| !part.starts_with("guardrail "));
+    let not_active: Vec<String> = guardrails.into_iter().chain(others.cloned()).collect();
+    let not_active = not_active.iter().map(|part| ("not active yet", part));
     let held = row.holds.iter().map(|hold| ("held", hold));
     let burning = row.burn_in.iter().map(|why| ("even split", why));
     let notes: Vec<_> = burning.chain(held).chain(not_active).collect();

@@ -110,7 +110,7 @@ fn soundness(lane: &LaneEvidence) -> Vec<Span> {
     ];
     line.push(match lane.drift_p {
         Some(p) => judged(p, DRIFTED),
-        None => plain("too few units to tell"),
+        None => plain("too few units"),
     });
     line
 }
