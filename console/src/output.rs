@@ -48,8 +48,7 @@ pub fn answer(answer: &Answer, form: Form) -> io::Result<()> {
 
 /// Print text for people on standard output.
 pub fn text(text: &Text) -> io::Result<()> {
-    let colour = io::stdout().is_terminal() && !no_colour();
-    raw(&text.render(colour))
+    raw(&render(text, io::stdout().is_terminal()))
 }
 
 /// Print one line of JSON on standard output: a stream for scripts.
@@ -66,9 +65,23 @@ pub fn raw(text: &str) -> io::Result<()> {
 
 /// Print on standard error: errors, warnings, progress, what a question is about.
 pub fn aside(text: &Text) {
-    let colour = io::stderr().is_terminal() && !no_colour();
+    let text = render(text, io::stderr().is_terminal());
     // Nothing can be said about a standard error that is gone.
-    let _ = io::stderr().write_all(text.render(colour).as_bytes());
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Coloured and as wide as the terminal; a pipe gets whole lines.
+fn render(text: &Text, terminal: bool) -> String {
+    if !terminal {
+        return text.render(false);
+    }
+    let width = crossterm::terminal::size().map_or(0, |(columns, _)| usize::from(columns));
+    let colour = !no_colour();
+    // Terminals that do not know their width say 0.
+    if width == 0 {
+        return text.render(colour);
+    }
+    text.clone().within(width).render(colour)
 }
 
 /// Whether there is a person to ask: questions are shown on standard error and answered on standard input.

@@ -53,10 +53,10 @@ impl Table {
         if self.columns.iter().any(|(head, _)| !head.is_empty()) {
             let heads = self.columns.iter();
             let heads = heads.map(|(head, _)| Span::new(Role::Dim, head));
-            text.line(self.aligned(heads.collect(), &widths));
+            text.row(self.aligned(heads.collect(), &widths));
         }
         for row in &self.rows {
-            text.line(self.aligned(row.clone(), &widths));
+            text.row(self.aligned(row.clone(), &widths));
         }
         text
     }

@@ -78,7 +78,14 @@ pub fn plain(words: impl AsRef<str>) -> Span {
 /// Lines of words.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
-    lines: Vec<Vec<Span>>,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Line {
+    spans: Vec<Span>,
+    /// A row of a table keeps its columns: it is never broken.
+    row: bool,
 }
 
 impl Text {
@@ -109,8 +116,16 @@ impl Text {
 
     /// Add one line.
     pub fn line(&mut self, spans: impl IntoIterator<Item = Span>) -> &mut Self {
-        self.lines.push(spans.into_iter().collect());
+        self.lines.push(Line {
+            spans: spans.into_iter().collect(),
+            row: false,
+        });
         self
+    }
+
+    /// Add one line that is never broken.
+    pub(super) fn row(&mut self, spans: Vec<Span>) {
+        self.lines.push(Line { spans, row: true });
     }
 
     /// Add an empty line.
@@ -124,12 +139,27 @@ impl Text {
         self
     }
 
+    /// The same text with sentences broken at blanks where they are wider than `width`: a terminal would break words.
+    #[must_use]
+    pub fn within(self, width: usize) -> Self {
+        let lines = self.lines.into_iter().flat_map(|line| {
+            if line.row {
+                vec![line]
+            } else {
+                line.broken(width)
+            }
+        });
+        Self {
+            lines: lines.collect(),
+        }
+    }
+
     /// The text with line ends; blanks at the end of a line are cut.
     pub fn render(&self, colour: bool) -> String {
         let mut out = String::new();
         for line in &self.lines {
             let start = out.len();
-            for span in line {
+            for span in &line.spans {
                 span.render_into(&mut out, colour);
             }
             let kept = out[start..].trim_end().len();
@@ -137,6 +167,53 @@ impl Text {
             out.push('\n');
         }
         out
+    }
+}
+
+impl Line {
+    /// The line in pieces of at most `width` columns; what goes on stands two blanks further right. A word without
+    /// room, such as a path, stays whole, so that it can be copied.
+    fn broken(self, width: usize) -> Vec<Self> {
+        if self.spans.iter().map(Span::width).sum::<usize>() <= width {
+            return vec![self];
+        }
+        let roles = self.spans.iter();
+        let chars: Vec<(Role, char)> = roles
+            .flat_map(|span| span.words.chars().map(|c| (span.role, c)))
+            .collect();
+        let blank = |at: &usize| chars[*at].1 == ' ';
+        let lead = (0..chars.len()).take_while(blank).count();
+        let hang = lead + 2;
+        let mut lines = Vec::new();
+        let mut start = 0;
+        while start < chars.len() {
+            let (indent, from) = match start {
+                0 => (0, lead),
+                _ => (hang, start),
+            };
+            let limit = start + width.saturating_sub(indent);
+            let end = if limit >= chars.len() {
+                chars.len()
+            } else {
+                let fitting = (from + 1..=limit).rev().find(blank);
+                let beyond = || (limit.max(from)..chars.len()).find(blank);
+                fitting.or_else(beyond).unwrap_or(chars.len())
+            };
+            lines.push(Self::of(indent, &chars[start..end]));
+            start = (end..chars.len())
+                .find(|at| !blank(at))
+                .unwrap_or(chars.len());
+        }
+        lines
+    }
+
+    fn of(indent: usize, chars: &[(Role, char)]) -> Self {
+        let mut spans = vec![plain(" ".repeat(indent))];
+        for part in chars.chunk_by(|a, b| a.0 == b.0) {
+            let words: String = part.iter().map(|(_, c)| c).collect();
+            spans.push(Span::new(part[0].0, words));
+        }
+        Self { spans, row: false }
     }
 }
 
@@ -156,5 +233,34 @@ mod tests {
         text.line([Span::new(Role::Bad, "STOP"), plain(" pricing  ")]);
         assert_eq!(text.render(false), "STOP pricing\n");
         assert_eq!(text.render(true), "\x1b[31mSTOP\x1b[0m pricing\n");
+    }
+
+    #[test]
+    fn sentences_are_broken_at_blanks_and_rows_are_not() {
+        let mut text = Text::of("  one two three four");
+        text.line([
+            Span::new(Role::Warn, "note"),
+            plain(": a/very/long/path it is"),
+        ]);
+        text.row(vec![plain("a row that is wide")]);
+        assert_eq!(
+            text.within(11).render(false),
+            "  one two\n    three\n    four\nnote:\n  a/very/long/path\n  it is\na row that is wide\n"
+        );
+        let coloured = {
+            let mut text = Text::new();
+            text.line([Span::new(Role::Bad, "not well"), plain(" at all")]);
+            text.within(6).render(true)
+        };
+        assert_eq!(
+            coloured,
+            "\x1b[31mnot\x1b[0m\n  \x1b[31mwell\x1b[0m\n  at\n  all\n"
+        );
+    }
+
+    #[test]
+    fn what_fits_stays_as_it_is() {
+        let text = Text::of("  exactly ten\n\nshort");
+        assert_eq!(text.clone().within(13), text);
     }
 }
