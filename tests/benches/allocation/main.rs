@@ -4,7 +4,7 @@
 //! Both in the same run and in turns, single thread; every figure is the median of [`RUNS`] runs, each of which lasts
 //! [`LEAST`] or longer. The draws' error is how far their shares are from the exact ones, at most over the arms.
 //!
-//! `cargo bench -p tests --bench allocation`; under a minute. With `-- --smoke` a second, to see that it runs.
+//! `cargo bench -p tests --bench allocation`. With `-- --smoke` a short run, to see that it runs.
 #![allow(clippy::print_stdout, reason = "a benchmark's table is its output")]
 
 use std::hint::black_box;

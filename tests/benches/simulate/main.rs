@@ -4,7 +4,7 @@
 //! variate per arm and unit. Both have the same rates and learn after the same units. Single
 //! thread; every figure is the median of [`RUNS`] runs, ours and the other's in turns.
 //!
-//! `cargo bench -p tests --bench simulate`; under a minute. With `-- --smoke` a second, to see that it runs.
+//! `cargo bench -p tests --bench simulate`. With `-- --smoke` a short run, to see that it runs.
 #![allow(clippy::print_stdout, reason = "a benchmark's table is its output")]
 
 mod plain;

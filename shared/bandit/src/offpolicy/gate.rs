@@ -18,8 +18,7 @@ const REFUSED_SHARE: f64 = 0.05;
 /// Above this part of all weight, one row speaks loudly.
 const LOUD_SHARE: f64 = 0.01;
 
-/// With fewer effective rewards the normal interval is too short: with five it missed the truth in 7 to 9 of 100 logs
-/// instead of 5, always from below.
+/// With fewer effective rewards a weighted mean is far from normal, and the normal interval is too short. A rule of thumb.
 const LEAST_EFFECTIVE_REWARDS: f64 = 20.0;
 
 /// Probability on arms that the log never tried: above this the value is mostly a guess about them.
