@@ -2,7 +2,6 @@
 
 mod ending;
 mod state;
-mod weighed;
 
 use crate::assign::InvalidServing;
 use crate::decision::{Choice, Rules};

@@ -1,8 +1,9 @@
 //! When a run would have been ended: the decision rules of the file, on evidence as the daemon gathers it.
 
-use super::weighed::weigh;
 use super::{Ended, Simulation, SimulationError};
-use crate::decision::{self, Choice, Decision, Evidence, Memory, Rules, SampleRatio};
+use crate::decision::{
+    self, Choice, Decision, Evidence, Memory, Rules, SampleRatio, WeighedArm, weigh,
+};
 use crate::experiment::{ArmId, Millis};
 use crate::inference::{Period, srm};
 use crate::policy::PolicyError;
@@ -82,14 +83,18 @@ impl Watch {
         periods: &[Period],
         at_floor: impl Fn(ArmId) -> bool,
     ) -> Result<Evidence, SimulationError> {
-        let weighed = weigh(
-            &self.rules,
-            &of.arms,
-            periods,
-            of.spec.policy.prior,
-            at_floor,
-        )
-        .map_err(PolicyError::from)?;
+        let arms = of.arms.iter().enumerate();
+        let arms: Vec<WeighedArm> = arms
+            .map(|(position, arm)| WeighedArm {
+                arm: arm.id,
+                name: arm.name.to_string(),
+                control: arm.control,
+                at_floor: at_floor(arm.id),
+                position,
+            })
+            .collect();
+        let weighed =
+            weigh(&self.rules, &arms, periods, of.spec.policy.prior).map_err(PolicyError::from)?;
         let reward = &of.spec.reward;
         let matured_for = Millis(now.0.saturating_sub(reward.window.0 + reward.grace.0));
         let days = matured_for.0 as f64 / DAY as f64;
