@@ -51,12 +51,7 @@ pub fn weigh(
     prior: BetaPrior,
 ) -> Result<Weighed, QuadratureError> {
     let positions: Vec<usize> = arms.iter().map(|arm| arm.position).collect();
-    let beliefs = Beliefs {
-        adjusted: Adjusted::new(periods, &positions),
-        periods,
-        positions: &positions,
-        prior,
-    };
+    let beliefs = Beliefs::new(periods, &positions, prior);
     let posteriors: Vec<Posterior> = (0..arms.len()).map(|arm| beliefs.of(arm).into()).collect();
     let best = best_arm(&posteriors)?;
     let leader = leader(&posteriors);
@@ -103,23 +98,52 @@ pub fn weigh(
 /// What is believed of the arms: adjusted for periods, or the plain counts where nothing connects the arms.
 struct Beliefs<'a> {
     adjusted: Option<Adjusted>,
+    /// Each arm's place in `adjusted`. An arm that has just been opened has no outcome and no place: the others stay
+    /// adjusted without it, or a trend would bend them until its first window closes.
+    places: Vec<Option<usize>>,
     periods: &'a [Period],
     positions: &'a [usize],
     prior: BetaPrior,
 }
 
-impl Beliefs<'_> {
+impl<'a> Beliefs<'a> {
+    fn new(periods: &'a [Period], positions: &'a [usize], prior: BetaPrior) -> Self {
+        let has_outcomes = |position: usize| {
+            let arms = periods
+                .iter()
+                .filter_map(|period| period.arms.get(position));
+            arms.map(|own| own.n).any(|n| n > 0)
+        };
+        let mut known = Vec::with_capacity(positions.len());
+        let places = positions
+            .iter()
+            .map(|&position| {
+                has_outcomes(position).then(|| {
+                    known.push(position);
+                    known.len() - 1
+                })
+            })
+            .collect();
+        Self {
+            adjusted: Adjusted::new(periods, &known),
+            places,
+            periods,
+            positions,
+            prior,
+        }
+    }
+
     fn of(&self, arm: usize) -> BetaPosterior {
-        match &self.adjusted {
-            Some(adjusted) => adjusted.posterior(arm, self.prior),
-            None => self.pooled(arm),
+        match (&self.adjusted, self.places[arm]) {
+            (Some(adjusted), Some(place)) => adjusted.posterior(place, self.prior),
+            _ => self.pooled(arm),
         }
     }
 
     fn pair(&self, a: usize, b: usize) -> (BetaPosterior, BetaPosterior) {
-        match &self.adjusted {
-            Some(adjusted) => adjusted.pair(a, b, self.prior),
-            None => (self.pooled(a), self.pooled(b)),
+        match (&self.adjusted, self.places[a], self.places[b]) {
+            (Some(adjusted), Some(a), Some(b)) => adjusted.pair(a, b, self.prior),
+            _ => (self.of(a), self.of(b)),
         }
     }
 
@@ -170,4 +194,54 @@ fn lift(rules: &Rules, aipw: &Aipw, arm: usize, control: usize) -> Option<LiftIn
 fn sd(posterior: BetaPosterior) -> f64 {
     let mean = posterior.mean();
     (mean * (1.0 - mean) / (posterior.alpha + posterior.beta + 1.0)).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inference::ArmPeriod;
+    use crate::spec::defaults;
+    use crate::spec::model::DecisionPreset;
+
+    fn period(arms: &[(f64, u64, f64)]) -> Period {
+        let arms = arms.iter().map(|&(propensity, n, sum)| ArmPeriod {
+            propensity,
+            assigned: n,
+            n,
+            sum,
+            sum_sq: sum,
+        });
+        Period {
+            arms: arms.collect(),
+            ..Period::default()
+        }
+    }
+
+    #[test]
+    fn an_arm_without_outcomes_bends_no_other() {
+        // STATS 5.2: equal arms on a good day with an even split and a bad one with 90/10; the third has just come.
+        let days = [
+            period(&[(0.5, 500, 50.0), (0.5, 500, 50.0), (0.0, 0, 0.0)]),
+            period(&[(0.9, 900, 45.0), (0.1, 100, 5.0), (0.0, 0, 0.0)]),
+            period(&[(0.4, 0, 0.0), (0.3, 0, 0.0), (0.3, 0, 0.0)]),
+        ];
+        let arms: Vec<WeighedArm> = (0..3)
+            .map(|position| WeighedArm {
+                arm: ArmId(position as u16),
+                name: position.to_string(),
+                control: position == 0,
+                at_floor: false,
+                position,
+            })
+            .collect();
+        let rules = Rules::new(&defaults::decision(DecisionPreset::Standard), 3);
+        let prior = BetaPrior {
+            alpha: 1.0,
+            beta: 1.0,
+        };
+        let weighed = weigh(&rules, &arms, &days, prior).unwrap();
+        let better = |arm: usize| weighed.arms[arm].versus.unwrap().p_better;
+        assert!((better(1) - 0.5).abs() < 0.02, "{}", better(1));
+        assert!((weighed.arms[2].mean - 0.5).abs() < 1e-12);
+    }
 }
