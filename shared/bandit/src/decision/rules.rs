@@ -79,7 +79,8 @@ pub struct Rules {
     pub p_overwhelming: f64,
     /// Close an arm at once: P(worse than control).
     pub p_harm: Band,
-    /// Close an arm after [`Rules::DAYS_AGAINST`] days in a row: P(worse than control).
+    /// Close an arm after [`Rules::DAYS_AGAINST`] days in a row: P(worse than control). The treatments share its error,
+    /// too: the plain 0.99 of STATS 8.4 stops a healthy one of four arms in 22 % of its runs with an even split.
     pub p_harm_daily: f64,
     /// Stop: P(better than control by the least effect) of every treatment is at most this.
     pub p_futile: Band,

@@ -336,15 +336,16 @@ fn closes_a_harmful_arm_at_any_look_and_stops_when_none_is_left() {
 
 #[test]
 fn three_days_in_a_row_close_an_arm_and_three_looks_on_one_day_do_not() {
-    let bad = |matured: f64| {
+    let against = |p_better: f64, matured: f64| {
         let mut evidence = evidence(vec![
             control(),
-            treatment(BLUE, "blue", 0.008),
+            treatment(BLUE, "blue", p_better),
             treatment(RED, "red", 0.5),
         ]);
         evidence.matured_for = days(matured);
         evidence
     };
+    let bad = |matured: f64| against(0.004, matured);
     let mut memory = Memory::default();
     for matured in [8.1, 8.2, 8.3, 8.9, 9.1, 9.2] {
         let decision = look(DecisionPreset::Standard, &bad(matured), &memory);
@@ -353,6 +354,9 @@ fn three_days_in_a_row_close_an_arm_and_three_looks_on_one_day_do_not() {
     }
     let third = look(DecisionPreset::Standard, &bad(10.1), &memory);
     assert_eq!(third.choice, Choice::KillArm { arm: BLUE });
+    // Two treatments share the error: 0.992 would do for one of them alone.
+    let recovered = look(DecisionPreset::Standard, &against(0.008, 10.1), &memory);
+    assert_eq!(recovered.choice, Choice::KeepRunning);
 }
 
 #[test]
