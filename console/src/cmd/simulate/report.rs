@@ -183,12 +183,15 @@ impl Report {
 
 /// Credit and memory change what an allocation learns from, schedules and guardrails when there is one.
 fn not_simulated(spec: &ExperimentSpec) -> Vec<&'static str> {
+    let of_lanes = spec.lanes.iter().map(|lane| &lane.policy);
+    let mut policies = of_lanes.chain(spec.lanes.is_empty().then_some(&spec.policy));
+    let forgets = policies.any(|policy| policy.memory.is_some());
     let left_out = [
         (
             spec.reward.credit != Credit::Matured,
             "credit before the window has closed",
         ),
-        (spec.policy.memory.is_some(), "memory"),
+        (forgets, "memory"),
         (spec.schedule.is_some(), "schedule"),
         (!spec.guardrails.is_empty(), "guardrails"),
     ];

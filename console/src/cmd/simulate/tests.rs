@@ -17,9 +17,13 @@ control = "plain"
 
 /// `pitboss simulate` with these words after the file.
 fn asked(words: &str) -> (tempfile::TempDir, SimulateArgs) {
+    asked_of(FILE, words)
+}
+
+fn asked_of(text: &str, words: &str) -> (tempfile::TempDir, SimulateArgs) {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("a.toml");
-    std::fs::write(&file, FILE).expect("a file");
+    std::fs::write(&file, text).expect("a file");
     let line = ["pitboss", "simulate", &file.display().to_string()].map(str::to_owned);
     let words = words.split_whitespace().map(str::to_owned);
     let cli = Cli::try_parse_from(line.into_iter().chain(words)).expect("a command line");
@@ -95,5 +99,23 @@ fn what_is_wrong_ends_with_the_code_for_usage() {
         let (_directory, args) = asked(words);
         let failure = arguments::read(&args).err().expect(words);
         assert_eq!(failure.exit(), Exit::Usage, "{words}");
+    }
+}
+
+#[test]
+fn the_memory_of_a_single_lane_is_said_to_be_left_out() {
+    let lane = |name: &str, memory: &str| {
+        format!(
+            "[[experiment.lane]]\nname = \"{name}\"\nshare = \"50%\"\n\
+             policy = {{ kind = \"thompson\"{memory} }}\n"
+        )
+    };
+    let forgets = r#", memory = { window = "7d" }"#;
+    for (memory, left_out) in [(forgets, vec!["memory"]), ("", vec![])] {
+        let text = format!("{FILE}{}{}", lane("main", ""), lane("young", memory));
+        let words = "--rates plain=0.1,warm=0.2 --units-per-day 100 --days 1 --runs 1";
+        let (_directory, args) = asked_of(&text, words);
+        let said = answer(&args).expect("an answer").json;
+        assert_eq!(said["not_simulated"], serde_json::json!(left_out));
     }
 }
