@@ -61,11 +61,27 @@ pub struct Readings(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    delayed: BTreeMap<ExperimentId, (DateTime<Utc>, Arc<Delayed>)>,
-    remembered: BTreeMap<(ExperimentId, LaneId), (DateTime<Utc>, Remembered)>,
+    delayed: BTreeMap<ExperimentId, Read<RewardSpec, Delayed>>,
+    remembered: BTreeMap<(ExperimentId, LaneId), Read<(Memory, Millis), ByArm>>,
 }
 
-type Remembered = Arc<BTreeMap<ArmId, Moments>>;
+/// What was read, when, and under which part of the spec: a change of that part makes it useless at once.
+#[derive(Debug)]
+struct Read<U, T> {
+    at: DateTime<Utc>,
+    under: U,
+    found: Arc<T>,
+}
+
+impl<U: PartialEq, T> Read<U, T> {
+    /// What was read, if it was under `under` and less than `lasts` ago.
+    fn fresh(&self, under: &U, now: DateTime<Utc>, lasts: Millis) -> Option<Arc<T>> {
+        let young = (now - self.at).abs() < lasts.to_chrono();
+        (young && self.under == *under).then(|| Arc::clone(&self.found))
+    }
+}
+
+type ByArm = BTreeMap<ArmId, Moments>;
 
 /// Ages of units in flight, and how much is known at an age.
 #[derive(Debug, Default)]
@@ -152,11 +168,13 @@ async fn delayed(
     readings: &Readings,
 ) -> Result<Arc<Delayed>, StoreError> {
     let closes_after = learner.reward.closes_after();
-    let kept = readings.lock().delayed.get(&learner.experiment).cloned();
     let lasts = Millis(closes_after.0 / READS_A_WINDOW).max(LEAST_AGE);
-    if let Some((at, delayed)) = kept
-        && (now - at).abs() < lasts.to_chrono()
-    {
+    let fresh = readings
+        .lock()
+        .delayed
+        .get(&learner.experiment)
+        .and_then(|kept| kept.fresh(learner.reward, now, lasts));
+    if let Some(delayed) = fresh {
         return Ok(delayed);
     }
     let until = before(now, closes_after);
@@ -172,9 +190,12 @@ async fn delayed(
         ages: delays::ages(connection, learner.experiment, closes_after, now).await?,
         curves: credit::curves(&delays::delays(connection, cohort).await?),
     });
-    let mut kept = readings.lock();
-    kept.delayed
-        .insert(learner.experiment, (now, Arc::clone(&read)));
+    let kept = Read {
+        at: now,
+        under: learner.reward.clone(),
+        found: Arc::clone(&read),
+    };
+    readings.lock().delayed.insert(learner.experiment, kept);
     Ok(read)
 }
 
@@ -184,12 +205,15 @@ async fn remembered(
     memory: Memory,
     now: DateTime<Utc>,
     readings: &Readings,
-) -> Result<Remembered, StoreError> {
+) -> Result<Arc<ByArm>, StoreError> {
     let place = (learner.experiment, learner.lane);
-    let kept = readings.lock().remembered.get(&place).cloned();
-    if let Some((at, remembered)) = kept
-        && (now - at).abs() < SLICES_AGE.to_chrono()
-    {
+    let under = (memory, learner.reward.closes_after());
+    let fresh = readings
+        .lock()
+        .remembered
+        .get(&place)
+        .and_then(|kept| kept.fresh(&under, now, SLICES_AGE));
+    if let Some(remembered) = fresh {
         return Ok(remembered);
     }
     let (Memory::Window(length) | Memory::HalfLife(length)) = memory;
@@ -201,14 +225,18 @@ async fn remembered(
         length: Millis(length.0 / SLICES),
     };
     let by_arm = slices::slices(connection, cut).await?;
-    let read: Remembered = Arc::new(
+    let read = Arc::new(
         by_arm
             .iter()
             .map(|(arm, slices)| (*arm, memory::remembered(memory, slices)))
             .collect(),
     );
-    let mut kept = readings.lock();
-    kept.remembered.insert(place, (now, Arc::clone(&read)));
+    let kept = Read {
+        at: now,
+        under,
+        found: Arc::clone(&read),
+    };
+    readings.lock().remembered.insert(place, kept);
     Ok(read)
 }
 

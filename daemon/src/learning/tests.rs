@@ -8,6 +8,7 @@ use bandit::experiment::{LaneId, Millis};
 use bandit::posterior::Moments;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::Read;
 use crate::clock::Clock;
 use crate::reading::Reading;
 use crate::store::versions::{self, PolicyVersion};
@@ -299,4 +300,20 @@ async fn a_window_forgets_what_is_older_and_results_do_not() {
     let resolved: u64 = version.evidence.iter().map(|it| it.stats.resolved).sum();
     assert_eq!(resolved, 600, "burn-in waits for whole counts");
     assert_verified(&fixture).await;
+}
+
+#[test]
+fn what_was_read_serves_while_it_is_young_and_the_spec_is_the_same() {
+    let now = DateTime::UNIX_EPOCH;
+    let kept = Read {
+        at: now,
+        under: "window of a day",
+        found: std::sync::Arc::new(7),
+    };
+    let lasts = Millis(10_000);
+    let after = |seconds| now + TimeDelta::seconds(seconds);
+    let fresh = |under, at| kept.fresh(&under, at, lasts).map(|read| *read);
+    assert_eq!(fresh("window of a day", after(9)), Some(7));
+    assert_eq!(fresh("window of a day", after(10)), None);
+    assert_eq!(fresh("window of a week", after(1)), None);
 }
