@@ -3,7 +3,7 @@
 use bandit::decision::{
     Evidence, GuardrailEvidence, GuardrailStatus, Rules, SampleRatio, WeighedArm, weigh,
 };
-use bandit::experiment::{Arm, ArmId, LaneId, Millis};
+use bandit::experiment::{Arm, ArmId, Millis};
 use bandit::inference::{Period, srm};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -80,11 +80,13 @@ async fn all_lanes(
 }
 
 fn open_arms(live: &Live) -> Vec<WeighedArm> {
-    let floor = live.spec.policy.floor.get();
     let at_floor = |arm: &Arm| {
-        let lanes = live.serving.lanes.iter();
-        let mut learning = lanes.filter(|lane| lane.id != LaneId::HOLDBACK);
-        learning.all(|lane| lane.allocation.get(arm.id) <= floor * NEAR_FLOOR)
+        let mut learning = live.lanes.iter().filter(|lane| lane.learns);
+        learning.all(|lane| {
+            let served = live.serving.lane(lane.id);
+            let share = served.map_or(0.0, |served| served.allocation.get(arm.id));
+            share <= lane.policy.floor.get() * NEAR_FLOOR
+        })
     };
     let arms = live.serving.arms.iter().enumerate();
     arms.filter(|(_, arm)| !arm.retired)
