@@ -44,7 +44,7 @@ pub(super) async fn of_lane(
         .position(|arm| arm.control)
         .unwrap_or(0);
     let first_guess = first_guess(live);
-    // up to 0.3 s for 64 arms and a month of versions: other calls shall not wait for it
+    // grows with arms and versions: other calls shall not wait for it
     let found =
         tokio::task::spawn_blocking(move || evidence::evidence(&periods, control, first_guess));
     let found = found.await.map_err(|_| ReadingError::Inconsistent {

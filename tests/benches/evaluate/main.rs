@@ -1,6 +1,6 @@
 //! Off-policy evaluation of a made-up log: rows a second, in memory and from the file.
 //!
-//! `cargo bench -p tests --bench evaluate [-- --rows 1000000 --log PATH]`; a few seconds, and the log stays at PATH
+//! `cargo bench -p tests --bench evaluate [-- --rows 1000000 --log PATH]`; the log stays at PATH
 //! (without it: `target/evaluate.csv`) so that others can read the same file:
 //!
 //! ```text

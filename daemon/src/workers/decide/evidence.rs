@@ -31,7 +31,7 @@ pub(super) async fn gather(
     let sample_ratio = sample_ratio(&periods);
     let resolved: u64 = periods.iter().map(Period::resolved).sum();
     let (rules, prior) = (rules.clone(), live.spec.policy.prior);
-    // Seconds for 64 arms and a month of versions: the daemon has other things to do meanwhile.
+    // Grows with arms and versions: the daemon has other things to do meanwhile.
     let weighed = tokio::task::spawn_blocking(move || weigh(&rules, &open, &periods, prior));
     let weighed = weighed.await.map_err(|_| DecideError::Ended)??;
     let running_for = started_for(live, now);
