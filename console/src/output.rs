@@ -75,13 +75,10 @@ fn render(text: &Text, terminal: bool) -> String {
     if !terminal {
         return text.render(false);
     }
-    let width = crossterm::terminal::size().map_or(0, |(columns, _)| usize::from(columns));
-    let colour = !no_colour();
+    let size = crossterm::terminal::size().ok();
     // Terminals that do not know their width say 0.
-    if width == 0 {
-        return text.render(colour);
-    }
-    text.clone().within(width).render(colour)
+    let width = size.map(|(columns, _)| usize::from(columns));
+    text.render_within(width.filter(|width| *width > 0), !no_colour())
 }
 
 /// Whether there is a person to ask: questions are shown on standard error and answered on standard input.

@@ -172,7 +172,8 @@ pub(super) fn arms(arms: &[ArmRow], units: Units) -> Table {
         ("95% INTERVAL", Right),
         ("P(BEST)", Right),
         ("EXP. LOSS", Right),
-    ]);
+    ])
+    .sparing(&["ASSIGNED", "EXP. LOSS"]);
     for arm in arms {
         table.row([
             arm_name(arm),

@@ -77,7 +77,8 @@ fn table(rows: &[Row]) -> Table {
         ("P(BEST)", Right),
         ("VERSION", Right),
         ("GUARD", Left),
-    ]);
+    ])
+    .sparing(&["VERSION", "SHARE", "ASSIGNED", "POLICY"]);
     for row in rows {
         let leader = leader(row);
         let of_leader = |figure: fn(f64) -> String, of: fn(&_) -> f64| {

@@ -73,7 +73,8 @@ fn lanes(lanes: &[LaneResults], units: Units) -> Text {
         ("resolved", Align::Right),
         ("earned a unit", Align::Right),
         ("95% interval", Align::Left),
-    ]);
+    ])
+    .sparing(&["units", "resolved"]);
     for lane in lanes {
         let (earned, interval) = match lane.earned {
             Some(earned) => (

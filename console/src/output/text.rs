@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use super::table::Table;
+
 /// What a word means; colour only repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
@@ -78,14 +80,13 @@ pub fn plain(words: impl AsRef<str>) -> Span {
 /// Lines of words.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
-    lines: Vec<Line>,
+    blocks: Vec<Block>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Line {
-    spans: Vec<Span>,
-    /// A row of a table keeps its columns: it is never broken.
-    row: bool,
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Block {
+    Line(Vec<Span>),
+    Table(Table),
 }
 
 impl Text {
@@ -103,7 +104,7 @@ impl Text {
 
     /// Whether there is no line.
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+        self.blocks.is_empty()
     }
 
     /// Add plain words; a line end in them starts another line.
@@ -116,16 +117,12 @@ impl Text {
 
     /// Add one line.
     pub fn line(&mut self, spans: impl IntoIterator<Item = Span>) -> &mut Self {
-        self.lines.push(Line {
-            spans: spans.into_iter().collect(),
-            row: false,
-        });
+        self.blocks.push(Block::Line(spans.into_iter().collect()));
         self
     }
 
-    /// Add one line that is never broken.
-    pub(super) fn row(&mut self, spans: Vec<Span>) {
-        self.lines.push(Line { spans, row: true });
+    pub(super) fn table(&mut self, table: Table) {
+        self.blocks.push(Block::Table(table));
     }
 
     /// Add an empty line.
@@ -135,86 +132,85 @@ impl Text {
 
     /// Add all lines of another text.
     pub fn append(&mut self, other: Self) -> &mut Self {
-        self.lines.extend(other.lines);
+        self.blocks.extend(other.blocks);
         self
-    }
-
-    /// The same text with sentences broken at blanks where they are wider than `width`: a terminal would break words.
-    #[must_use]
-    pub fn within(self, width: usize) -> Self {
-        let lines = self.lines.into_iter().flat_map(|line| {
-            if line.row {
-                vec![line]
-            } else {
-                line.broken(width)
-            }
-        });
-        Self {
-            lines: lines.collect(),
-        }
     }
 
     /// The text with line ends; blanks at the end of a line are cut.
     pub fn render(&self, colour: bool) -> String {
+        self.render_within(None, colour)
+    }
+
+    /// The same for a terminal of so many columns, which would break words: sentences are broken at blanks, and tables
+    /// leave out what they can spare.
+    pub fn render_within(&self, width: Option<usize>, colour: bool) -> String {
         let mut out = String::new();
-        for line in &self.lines {
-            let start = out.len();
-            for span in &line.spans {
-                span.render_into(&mut out, colour);
+        for block in &self.blocks {
+            let lines = match (block, width) {
+                (Block::Line(line), None) => vec![line.clone()],
+                (Block::Line(line), Some(width)) => sentence(line, width),
+                (Block::Table(table), width) => table.lines(width),
+            };
+            for line in lines {
+                let start = out.len();
+                for span in &line {
+                    span.render_into(&mut out, colour);
+                }
+                let kept = out[start..].trim_end().len();
+                out.truncate(start + kept);
+                out.push('\n');
             }
-            let kept = out[start..].trim_end().len();
-            out.truncate(start + kept);
-            out.push('\n');
         }
         out
     }
 }
 
-impl Line {
-    /// The line in pieces of at most `width` columns; what goes on stands two blanks further right. A word without
-    /// room, such as a path, stays whole, so that it can be copied.
-    fn broken(self, width: usize) -> Vec<Self> {
-        if self.spans.iter().map(Span::width).sum::<usize>() <= width {
-            return vec![self];
-        }
-        let roles = self.spans.iter();
-        let chars: Vec<(Role, char)> = roles
-            .flat_map(|span| span.words.chars().map(|c| (span.role, c)))
-            .collect();
-        let blank = |at: &usize| chars[*at].1 == ' ';
-        let lead = (0..chars.len()).take_while(blank).count();
-        let hang = lead + 2;
-        let mut lines = Vec::new();
-        let mut start = 0;
-        while start < chars.len() {
-            let (indent, from) = match start {
-                0 => (0, lead),
-                _ => (hang, start),
-            };
-            let limit = start + width.saturating_sub(indent);
-            let end = if limit >= chars.len() {
-                chars.len()
-            } else {
-                let fitting = (from + 1..=limit).rev().find(blank);
-                let beyond = || (limit.max(from)..chars.len()).find(blank);
-                fitting.or_else(beyond).unwrap_or(chars.len())
-            };
-            lines.push(Self::of(indent, &chars[start..end]));
-            start = (end..chars.len())
-                .find(|at| !blank(at))
-                .unwrap_or(chars.len());
-        }
-        lines
-    }
+/// What goes on of a sentence stands so much further right.
+const HANG: usize = 2;
 
-    fn of(indent: usize, chars: &[(Role, char)]) -> Self {
-        let mut spans = vec![plain(" ".repeat(indent))];
-        for part in chars.chunk_by(|a, b| a.0 == b.0) {
-            let words: String = part.iter().map(|(_, c)| c).collect();
-            spans.push(Span::new(part[0].0, words));
-        }
-        Self { spans, row: false }
+fn sentence(line: &[Span], width: usize) -> Vec<Vec<Span>> {
+    let words = line.iter().flat_map(|span| span.words.chars());
+    let lead = words.take_while(|c| *c == ' ').count();
+    broken(line, width, lead + HANG)
+}
+
+/// The line in pieces of at most `width` columns, all but the first with `indent` blanks before them. A word without
+/// room, such as a path, stays whole, so that it can be copied.
+pub(super) fn broken(line: &[Span], width: usize, indent: usize) -> Vec<Vec<Span>> {
+    if line.iter().map(Span::width).sum::<usize>() <= width {
+        return vec![line.to_vec()];
     }
+    let chars: Vec<(Role, char)> = line
+        .iter()
+        .flat_map(|span| span.words.chars().map(|c| (span.role, c)))
+        .collect();
+    let blank = |at: &usize| chars[*at].1 == ' ';
+    let word_after = |at: usize| (at..chars.len()).find(|at| !blank(at));
+    let mut pieces = Vec::new();
+    let (mut start, mut before) = (0, 0);
+    while let Some(word) = word_after(start) {
+        let limit = start + width.saturating_sub(before);
+        let end = if limit >= chars.len() {
+            chars.len()
+        } else {
+            let fitting = (word + 1..=limit).rev().find(blank);
+            let beyond = || (limit.max(word)..chars.len()).find(blank);
+            fitting.or_else(beyond).unwrap_or(chars.len())
+        };
+        pieces.push(piece(before, &chars[start..end]));
+        before = indent;
+        start = word_after(end).unwrap_or(chars.len());
+    }
+    pieces
+}
+
+fn piece(indent: usize, chars: &[(Role, char)]) -> Vec<Span> {
+    let mut spans = vec![plain(" ".repeat(indent))];
+    for part in chars.chunk_by(|a, b| a.0 == b.0) {
+        let words: String = part.iter().map(|(_, c)| c).collect();
+        spans.push(Span::new(part[0].0, words));
+    }
+    spans
 }
 
 #[cfg(test)]
@@ -236,24 +232,20 @@ mod tests {
     }
 
     #[test]
-    fn sentences_are_broken_at_blanks_and_rows_are_not() {
+    fn sentences_are_broken_at_blanks_and_paths_stay_whole() {
         let mut text = Text::of("  one two three four");
         text.line([
             Span::new(Role::Warn, "note"),
             plain(": a/very/long/path it is"),
         ]);
-        text.row(vec![plain("a row that is wide")]);
         assert_eq!(
-            text.within(11).render(false),
-            "  one two\n    three\n    four\nnote:\n  a/very/long/path\n  it is\na row that is wide\n"
+            text.render_within(Some(11), false),
+            "  one two\n    three\n    four\nnote:\n  a/very/long/path\n  it is\n"
         );
-        let coloured = {
-            let mut text = Text::new();
-            text.line([Span::new(Role::Bad, "not well"), plain(" at all")]);
-            text.within(6).render(true)
-        };
+        let mut text = Text::new();
+        text.line([Span::new(Role::Bad, "not well"), plain(" at all")]);
         assert_eq!(
-            coloured,
+            text.render_within(Some(6), true),
             "\x1b[31mnot\x1b[0m\n  \x1b[31mwell\x1b[0m\n  at\n  all\n"
         );
     }
@@ -261,6 +253,6 @@ mod tests {
     #[test]
     fn what_fits_stays_as_it_is() {
         let text = Text::of("  exactly ten\n\nshort");
-        assert_eq!(text.clone().within(13), text);
+        assert_eq!(text.render_within(Some(13), false), text.render(false));
     }
 }
