@@ -23,9 +23,9 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }
 
-/// A probability with three digits.
+/// A probability with three digits; one that is nearly certain does not look certain, here as on the screens.
 pub(super) fn probability(p: f64) -> String {
-    format!("{p:.3}")
+    crate::view::text::probability(p)
 }
 
 /// `2026-02-01 12:04:31Z`

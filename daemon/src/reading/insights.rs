@@ -117,6 +117,14 @@ fn recommendation(
     words.to_owned()
 }
 
+/// Cut and not rounded: nothing looks certain that is not.
+fn likely(p: f64) -> String {
+    if p > 0.999 {
+        return "above 99.9%".to_owned();
+    }
+    format!("{:.1}%", (p * 1e3 + 1e-6).floor() / 10.0)
+}
+
 fn summary(row: &Row, best_first: &[ArmInsight]) -> String {
     let (Some(leader), Some(few)) = (
         best_first.first(),
@@ -130,12 +138,12 @@ fn summary(row: &Row, best_first: &[ArmInsight]) -> String {
         );
     }
     format!(
-        "{} leads with {:.2}% ({:.2}% to {:.2}%), is the best arm with probability {:.1}%, and gets {:.1}% of new units",
+        "{} leads with {:.2}% ({:.2}% to {:.2}%), is the best arm with probability {}, and gets {:.1}% of new units",
         leader.arm,
         leader.rate * 100.0,
         leader.low * 100.0,
         leader.high * 100.0,
-        leader.p_best * 100.0,
+        likely(leader.p_best),
         row.arms
             .iter()
             .find(|arm| arm.name == leader.arm)
