@@ -43,6 +43,7 @@ const METRICS: &[(&str, Form, &str)] = &[
     ("pitboss_fold_repeats", Counter, "events that came under a known id"),
     ("pitboss_fold_windows_closed", Counter, "attribution windows closed"),
     ("pitboss_policy_versions", Counter, "policy versions published"),
+    ("pitboss_decision_looks_total", Counter, "experiments looked at for a decision"),
     ("pitboss_worker_run_seconds", Seconds, "time a run of a background worker took, by role"),
     ("pitboss_worker_failures", Counter, "runs of a background worker that failed, by role"),
     ("pitboss_mutations_total", Counter, "changes asked for by operators, by action and result"),
