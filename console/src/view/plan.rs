@@ -11,6 +11,9 @@ use crate::model::Model;
 use crate::model::plan::{PlanStatus, PlanView, counts};
 use crate::theme::{Role, Theme};
 
+/// Columns that the values before a change may take beside those after it: the longest policy with its parameter.
+const WIDEST_BEFORE: usize = 32;
+
 pub(super) fn title(model: &Model) -> Vec<(Role, String)> {
     let Some(plan) = &model.plan else {
         return vec![(Role::Heading, " Plan".to_owned())];
@@ -212,7 +215,7 @@ fn fields(change: &Change, theme: &Theme, width: usize) -> Vec<Line<'static>> {
             .unwrap_or(0)
     };
     let paths = widest(|field| &field.path).min(28);
-    let befores = widest(|field| &field.from).min(20);
+    let befores = widest(|field| &field.from).min(WIDEST_BEFORE);
     let mut lines = Vec::new();
     for field in &change.fields {
         let path = text::left(&field.path, paths, theme.glyphs.ellipsis);

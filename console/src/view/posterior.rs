@@ -107,6 +107,14 @@ fn loss(arm: &ArmRow, units: Units) -> String {
     text::points(arm.expected_loss)
 }
 
+/// The loss in a sentence, where 0.000 would read as none.
+fn lost(arm: &ArmRow, units: Units) -> String {
+    if units.sign() == "%" && arm.expected_loss > 0.0 && arm.expected_loss < 5e-6 {
+        return "<0.001 pp".to_owned();
+    }
+    loss(arm, units)
+}
+
 fn first_figures(arm: &ArmRow, units: Units, wide: bool) -> String {
     let mean = mean(arm, units);
     let p = text::probability(arm.p_best);
@@ -179,7 +187,7 @@ pub(super) fn verdict(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>
             format!(
                 "Choosing {} now would lose {} on average against the best arm.",
                 leader.arm.name,
-                loss(leader.arm, Units::of(row.scale))
+                lost(leader.arm, Units::of(row.scale))
             ),
         )),
         None => said.push((
