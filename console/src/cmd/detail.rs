@@ -117,7 +117,7 @@ fn notes(row: &Row, text: &mut Text) {
     let idle = row.guardrails.iter().any(|it| it.status == "not_active");
     let guardrails = idle.then(|| "guardrails: no engine watches them".to_owned());
     let others = row.not_active.iter();
-    let others = others.filter(|part| !part.starts_with("guardrail "));
+    let others = others.filter(|part| !part.starts_with("guardrail"));
     let not_active: Vec<String> = guardrails.into_iter().chain(others.cloned()).collect();
     let not_active = not_active.iter().map(|part| ("not active yet", part));
     let held = row.holds.iter().map(|hold| ("held", hold));

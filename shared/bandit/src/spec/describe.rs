@@ -18,10 +18,13 @@ pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
     if spec.on_outage == OnOutage::Frozen {
         parts.push("on_outage \"frozen\": does not run yet; new units get control".to_owned());
     }
-    for guardrail in &spec.guardrails {
+    let guardrails = spec.guardrails.iter();
+    let guardrails: Vec<String> = guardrails.map(|it| format!("\"{}\"", it.name)).collect();
+    if !guardrails.is_empty() {
+        let s = if guardrails.len() == 1 { "" } else { "s" };
         parts.push(format!(
-            "guardrail \"{}\": the guardrail engine does not run yet",
-            guardrail.name
+            "guardrail{s} {}: the guardrail engine does not run yet",
+            guardrails.join(", ")
         ));
     }
     if let Some(decision) = &spec.decision
