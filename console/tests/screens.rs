@@ -11,6 +11,7 @@ use console::theme::glyphs::Glyphs;
 use console::theme::{Theme, ThemeName};
 use console::update::update;
 use console::view;
+use protocol::decision::DecisionLine;
 use protocol::experiments::{Detail, GuardrailRow, LaneDetail, Row};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -231,6 +232,23 @@ fn one_part_at_a_time_on_a_small_screen() {
         );
         press(&mut model, "tab");
     }
+}
+
+#[test]
+fn a_long_recommendation_takes_both_lines_below_the_list() {
+    let decided = Row {
+        decision: Some(DecisionLine {
+            caution: None,
+            ..decision().line
+        }),
+        ..checkout_button()
+    };
+    let model = watching((80, 24), false, vec![decided]);
+    let shown = text(&model, Glyphs::UNICODE);
+    assert!(
+        shown.contains("32,325 outcomes."),
+        "the end of the sentence is on screen:\n{shown}"
+    );
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn story(model: &Model, paper: &mut Paper, body: Rect, y: u16) {
     };
     let room = usize::from(body.width) - 2;
     let ellipsis = paper.theme.glyphs.ellipsis;
-    for (y, (role, line)) in (y + 1..body.bottom()).zip(story::lines(model, row, room)) {
+    for (y, (role, line)) in (y + 1..body.bottom()).zip(story::lines(model, row, room, ellipsis)) {
         let line = text::clip(&line, room, ellipsis);
         paper.put(body.x + 1, y, &[(role, line)]);
     }

@@ -7,18 +7,22 @@ use super::super::{decision, text};
 use crate::model::Model;
 use crate::theme::Role;
 
-/// Two lines of at most `room` columns.
-pub(super) fn lines(model: &Model, row: &Row, room: usize) -> [(Role, String); 2] {
+/// Two lines; what is recommended takes both where it is wider than `room` columns.
+pub(super) fn lines(model: &Model, row: &Row, room: usize, ellipsis: char) -> [(Role, String); 2] {
     let below = now(model, row);
+    let shown = row.decision.as_ref();
+    let shown = shown.filter(|decision| decision.sentence == below.1);
     // A rule that is often wrong is never shown without how often.
-    let caution = row.decision.as_ref().and_then(|decision| {
-        let shown = decision.sentence == below.1;
-        decision.caution.as_ref().filter(|_| shown)
-    });
-    match caution {
-        Some(caution) => [below, (Role::Warn, format!("But {caution}."))],
-        None => [(Role::Text, what(row, room)), below],
+    if let Some(caution) = shown.and_then(|decision| decision.caution.as_ref()) {
+        return [below, (Role::Warn, format!("But {caution}."))];
     }
+    if shown.is_some() {
+        let parts = text::wrap_few(&below.1, room, 2, ellipsis);
+        if let [first, second] = parts.as_slice() {
+            return [(below.0, first.clone()), (below.0, second.clone())];
+        }
+    }
+    [(Role::Text, what(row, room)), below]
 }
 
 fn what(row: &Row, room: usize) -> String {
