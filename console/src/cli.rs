@@ -101,10 +101,10 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Who changed what and why, newest first
     Audit(AuditArgs),
-    /// Try an experiment on rates that you declare: regret, reward and where its traffic ends up
+    /// Try an experiment on rates that you declare, or a daemon has seen: regret, reward and where its traffic ends up
     ///
     /// Runs the very code that serves (draws, windows, burn-in, publications) on units that do not exist. The same
-    /// seed gives the same figures, whatever the number of threads. Needs no daemon.
+    /// seed gives the same figures, whatever the number of threads. Needs a daemon only with --fit.
     Simulate(SimulateArgs),
     /// Which arm is best, and what the others would lose, for counts that you type
     ///
@@ -184,6 +184,8 @@ mod tests {
             "audit",
             "health",
             "simulate f --rates a=0.1,b=0.2",
+            "simulate -f f --fit",
+            "simulate -f f --fit k --rates a=0.1",
             "posterior --beta 1,2",
         ] {
             let with_json = format!("pitboss {line} --json");

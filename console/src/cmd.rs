@@ -71,7 +71,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         }),
         Some(Command::Demo(args)) => crate::demo::run(&args),
         Some(Command::Check(args)) => check::run(&args),
-        Some(Command::Simulate(args)) => simulate::run(&args),
+        Some(Command::Simulate(args)) => simulate::run(&socket, &args),
         Some(Command::Posterior(args)) => posterior::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),

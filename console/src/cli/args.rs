@@ -211,8 +211,17 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "KEY")]
     pub experiment: Option<String>,
     /// The true rate of every arm, such as a=0.05,b=6%; for a scaled reward its mean, in the reward's own units
-    #[arg(long, value_name = "ARM=RATE", value_delimiter = ',', required = true)]
+    #[arg(
+        long,
+        value_name = "ARM=RATE",
+        value_delimiter = ',',
+        required_unless_present = "fit"
+    )]
     pub rates: Vec<crate::cmd::simulate::Rate>,
+    /// Take the rates that --rates leaves out from the daemon's results of this experiment, all lanes together; without
+    /// a key from those of the file's own. A scaled reward still needs --sd
+    #[arg(long, value_name = "KEY", num_args = 0..=1)]
+    pub fit: Option<Option<String>>,
     /// The standard deviation of a unit's value, for a scaled reward
     #[arg(long, value_name = "NUMBER")]
     pub sd: Option<f64>,

@@ -1,7 +1,8 @@
-//! `pitboss simulate`: what an experiment would earn and tell on rates that somebody declares, without a daemon.
+//! `pitboss simulate`: what an experiment would earn and tell on rates that somebody declares, or a daemon has seen.
 
 mod arguments;
 mod chart;
+mod fitted;
 mod report;
 mod runs;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 mod text;
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 
 use bandit::simulate::Simulation;
 
@@ -20,13 +22,18 @@ use crate::theme::glyphs::Glyphs;
 
 pub use arguments::Rate;
 
-pub(super) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
-    output::answer(&answer(args)?, Form::from_flag(args.reading.json))?;
+pub(super) fn run(socket: &Path, args: &SimulateArgs) -> Result<Exit, Failure> {
+    let answer = answer(args, |key| fitted::ask(socket, key))?;
+    output::answer(&answer, Form::from_flag(args.reading.json))?;
     Ok(Exit::Done)
 }
 
-fn answer(args: &SimulateArgs) -> Result<Answer, Failure> {
-    let asked = arguments::read(args)?;
+/// With rates from what `look` sees of an experiment, where they are to be fitted.
+fn answer(
+    args: &SimulateArgs,
+    look: impl FnOnce(&str) -> Result<fitted::Seen, Failure>,
+) -> Result<Answer, Failure> {
+    let asked = arguments::read(args, look)?;
     let simulation = Simulation::new(&asked.spec, &asked.truth, asked.scenario, args.seed)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let summary = runs::all(&simulation, args.runs, args.threads, progress(args.runs))

@@ -9,6 +9,7 @@ use bandit::spec;
 use bandit::spec::model::{ExperimentSpec, PolicySpec};
 use protocol::refusal::Problem;
 
+use super::fitted::{Fitted, Observed, Seen};
 use crate::cli::SimulateArgs;
 use crate::cmd::{Failure, file};
 
@@ -45,12 +46,39 @@ pub(super) struct Asked {
     pub(super) file: String,
     /// The experiment, with another policy if one was asked for.
     pub(super) spec: ExperimentSpec,
-    /// The arms' means as they were typed, in the order of the file.
-    pub(super) means: Vec<f64>,
+    /// The arms' means, in the order of the file.
+    pub(super) means: Vec<ArmMean>,
+    /// Where those are from that were not typed.
+    pub(super) fitted: Option<Fitted>,
     /// The truth about the arms.
     pub(super) truth: Truth,
     /// Traffic and time.
     pub(super) scenario: Scenario,
+}
+
+/// An arm's rate, or its mean in the reward's own units.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ArmMean {
+    /// As it was typed.
+    Typed(f64),
+    /// As a daemon saw it.
+    Fitted(Observed),
+}
+
+impl ArmMean {
+    pub(super) fn get(self) -> f64 {
+        match self {
+            Self::Typed(mean) | Self::Fitted(Observed { mean, .. }) => mean,
+        }
+    }
+
+    /// The units that a fitted one is the mean of.
+    pub(super) fn resolved(self) -> Option<u64> {
+        match self {
+            Self::Typed(_) => None,
+            Self::Fitted(Observed { resolved, .. }) => Some(resolved),
+        }
+    }
 }
 
 impl FromStr for Rate {
@@ -71,7 +99,10 @@ impl FromStr for Rate {
     }
 }
 
-pub(super) fn read(args: &SimulateArgs) -> Result<Asked, Failure> {
+pub(super) fn read(
+    args: &SimulateArgs,
+    look: impl FnOnce(&str) -> Result<Seen, Failure>,
+) -> Result<Asked, Failure> {
     let file = file::read(args.file.path())?;
     let mut spec = experiment(&file, args.experiment.as_deref())?;
     if let Some(policy) = &args.policy {
@@ -86,9 +117,19 @@ pub(super) fn read(args: &SimulateArgs) -> Result<Asked, Failure> {
         // Another policy instead of all that the file declares.
         spec.lanes.clear();
     }
-    let means = means(&spec, &args.rates)?;
+    let seen = match &args.fit {
+        Some(key) => Some(look(key.as_deref().unwrap_or(spec.key.as_str()))?),
+        None => None,
+    };
+    let means = means(&spec, &args.rates, seen.as_ref())?;
+    let numbers: Vec<f64> = means.iter().map(|mean| mean.get()).collect();
     let truth =
-        Truth::new(&spec.reward, &means, args.sd).map_err(|error| unlikely(&spec, error))?;
+        Truth::new(&spec.reward, &numbers, args.sd).map_err(|error| unlikely(&spec, error))?;
+    let fitted = seen.map(|seen| Fitted {
+        experiment: seen.results.experiment,
+        as_of: seen.results.as_of,
+        resolved: means.iter().filter_map(|mean| mean.resolved()).sum(),
+    });
     let scenario = Scenario {
         units_per_day: args.units_per_day,
         days: args.days,
@@ -99,6 +140,7 @@ pub(super) fn read(args: &SimulateArgs) -> Result<Asked, Failure> {
         file: file.name,
         spec,
         means,
+        fitted,
         truth,
         scenario,
     })
@@ -170,8 +212,15 @@ fn overriding(spec: &ExperimentSpec, policy: &str) -> Result<PolicySpec, Failure
     }
 }
 
-/// Every arm's mean, in the order of the file.
-fn means(spec: &ExperimentSpec, rates: &[Rate]) -> Result<Vec<f64>, Failure> {
+/// Every arm's mean, in the order of the file: as typed, else as seen.
+fn means(
+    spec: &ExperimentSpec,
+    rates: &[Rate],
+    seen: Option<&Seen>,
+) -> Result<Vec<ArmMean>, Failure> {
+    if let Some(seen) = seen {
+        seen.check(spec)?;
+    }
     let mut typed: BTreeMap<&str, f64> = BTreeMap::new();
     for Rate { arm, mean } in rates {
         if typed.insert(arm.as_str(), *mean).is_some() {
@@ -186,13 +235,13 @@ fn means(spec: &ExperimentSpec, rates: &[Rate]) -> Result<Vec<f64>, Failure> {
             return Err(Failure::Usage(message));
         }
     }
-    let of = |name: &ArmName| {
-        typed.get(name.as_str()).copied().ok_or_else(|| {
-            Failure::Usage(format!(
-                "--rates: the rate of {name} is missing; every arm needs one: {}",
-                names(spec)
-            ))
-        })
+    let of = |name: &ArmName| match (typed.get(name.as_str()), seen) {
+        (Some(&mean), _) => Ok(ArmMean::Typed(mean)),
+        (None, Some(seen)) => seen.of(name.as_str()).map(ArmMean::Fitted),
+        (None, None) => Err(Failure::Usage(format!(
+            "--rates: the rate of {name} is missing; every arm needs one: {}",
+            names(spec)
+        ))),
     };
     spec.arms.iter().map(|arm| of(&arm.name)).collect()
 }

@@ -6,6 +6,7 @@ use bandit::spec::model::{Credit, ExperimentSpec};
 use serde::Serialize;
 
 use super::arguments::Asked;
+use super::fitted::Fitted;
 use crate::cli::SimulateArgs;
 
 /// Milliseconds of a day.
@@ -13,7 +14,7 @@ const DAY: f64 = 86_400_000.0;
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct Report<'a> {
     pub(super) file: String,
     pub(super) experiment: String,
     pub(super) policy: String,
@@ -28,6 +29,8 @@ pub(super) struct Report {
     pub(super) publish_every_of_file: Millis,
     /// What the file declares and a simulation leaves out.
     pub(super) not_simulated: Vec<&'static str>,
+    /// Where the rates are from that were not typed; null if all were.
+    pub(super) fitted: Option<&'a Fitted>,
     pub(super) arms: Vec<ArmReport>,
     #[serde(flatten)]
     pub(super) total: Outcome,
@@ -77,6 +80,8 @@ pub(super) struct ArmReport {
     pub(super) control: bool,
     /// Its rate, or its mean in the reward's own units.
     pub(super) rate: f64,
+    /// The resolved units that it is fitted to; null if it was typed.
+    pub(super) resolved: Option<u64>,
     pub(super) best: bool,
 }
 
@@ -126,9 +131,9 @@ pub(super) struct Figure {
     pub(super) se: Option<f64>,
 }
 
-impl Report {
+impl<'a> Report<'a> {
     pub(super) fn new(
-        asked: &Asked,
+        asked: &'a Asked,
         args: &SimulateArgs,
         simulation: &Simulation<'_>,
         summary: &Summary,
@@ -137,6 +142,7 @@ impl Report {
             file,
             spec,
             means,
+            fitted,
             truth,
             scenario,
         } = asked;
@@ -156,11 +162,13 @@ impl Report {
             publish_every: simulation.publish_every(),
             publish_every_of_file: spec.policy.publish_every,
             not_simulated: not_simulated(spec),
+            fitted: fitted.as_ref(),
             arms: arms
-                .map(|(at, (arm, &rate))| ArmReport {
+                .map(|(at, (arm, mean))| ArmReport {
                     arm: arm.name.to_string(),
                     control: arm.control,
-                    rate,
+                    rate: mean.get(),
+                    resolved: mean.resolved(),
                     best: truth.is_best(at),
                 })
                 .collect(),

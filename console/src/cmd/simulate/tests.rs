@@ -3,9 +3,10 @@
 use clap::Parser as _;
 use serde_json::Value;
 
+use super::fitted::Seen;
 use super::{answer, arguments};
 use crate::cli::{Cli, Command, SimulateArgs};
-use crate::cmd::Exit;
+use crate::cmd::{Exit, Failure, samples};
 
 const FILE: &str = r#"
 [[experiment]]
@@ -33,9 +34,13 @@ fn asked_of(text: &str, words: &str) -> (tempfile::TempDir, SimulateArgs) {
     (directory, args)
 }
 
+fn no_daemon(_: &str) -> Result<Seen, Failure> {
+    panic!("no rates are to be fitted")
+}
+
 fn json(words: &str) -> Value {
     let (_directory, args) = asked(words);
-    answer(&args).expect("an answer").json
+    answer(&args, no_daemon).expect("an answer").json
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn what_is_wrong_ends_with_the_code_for_usage() {
         "--rates plain=0.1,warm=0.2 --experiment pricing",
     ] {
         let (_directory, args) = asked(words);
-        let failure = arguments::read(&args).err().expect(words);
+        let failure = arguments::read(&args, no_daemon).err().expect(words);
         assert_eq!(failure.exit(), Exit::Usage, "{words}");
     }
 }
@@ -115,7 +120,116 @@ fn the_memory_of_a_single_lane_is_said_to_be_left_out() {
         let text = format!("{FILE}{}{}", lane("main", ""), lane("young", memory));
         let words = "--rates plain=0.1,warm=0.2 --units-per-day 100 --days 1 --runs 1";
         let (_directory, args) = asked_of(&text, words);
-        let said = answer(&args).expect("an answer").json;
+        let said = answer(&args, no_daemon).expect("an answer").json;
         assert_eq!(said["not_simulated"], serde_json::json!(left_out));
+    }
+}
+
+/// The experiment that the sample results are about.
+const RUNNING: &str = r#"
+[[experiment]]
+key = "checkout_button"
+reward = "purchase"
+arms = ["green", "blue"]
+control = "green"
+"#;
+
+/// A daemon that runs `text`, whose only experiment has the sample's counts: two lanes of
+/// green 811 of 9,998, blue 1,029 of 10,898 and grey 39 of 938.
+fn daemon(text: &str) -> Seen {
+    let mut read = bandit::spec::parse("a.toml", text).expect("a file");
+    Seen {
+        results: samples::results(),
+        reward: read.experiments.swap_remove(0).reward,
+    }
+}
+
+const SHORT: &str = "--units-per-day 100 --days 1 --runs 2";
+
+#[test]
+fn fitted_rates_are_the_means_of_all_lanes() {
+    let (_directory, args) = asked_of(RUNNING, &format!("--fit {SHORT}"));
+    let look = |key: &str| {
+        assert_eq!(key, "checkout_button");
+        let mut seen = daemon(RUNNING);
+        // one lane has earned nothing: the pooled rate is half of the other's
+        seen.results.lanes[1].arms[0].reward_sum = 0.0;
+        Ok(seen)
+    };
+    let said = answer(&args, look).expect("an answer");
+    let arms = &said.json["arms"];
+    assert_eq!(arms[0]["rate"], 811.0 / 19_996.0);
+    assert_eq!(arms[1]["rate"], 2_058.0 / 21_796.0);
+    assert_eq!(arms[1]["resolved"], 21_796);
+    let fitted = &said.json["fitted"];
+    assert_eq!(fitted["experiment"], "checkout_button");
+    assert_eq!(fitted["resolved"], 41_792);
+    let text = said.text.render(false);
+    let wanted =
+        "rates fitted to checkout_button as of 2026-02-01 12:04:31Z, 41,792 resolved units\n";
+    assert!(text.contains(wanted), "{text}");
+    assert!(text.contains("  blue   0.09442  "), "{text}");
+}
+
+#[test]
+fn a_typed_rate_goes_before_a_fitted_one() {
+    let words = format!("--fit checkout_button --rates warm=0.2 {SHORT}");
+    let text = FILE.replace("plain", "green");
+    let (_directory, args) = asked_of(&text, &words);
+    let said = answer(&args, |_| Ok(daemon(RUNNING))).expect("an answer");
+    assert_eq!(said.json["arms"][1]["rate"], 0.2);
+    assert_eq!(said.json["arms"][1]["resolved"], Value::Null);
+    assert_eq!(said.json["fitted"]["resolved"], 19_996);
+    let text = said.text.render(false);
+    assert!(
+        text.contains("19,996 resolved units; warm as typed\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_arm_that_nobody_has_seen_is_named() {
+    let (_directory, args) = asked(&format!("--fit checkout_button --rates plain=0.1 {SHORT}"));
+    let Err(failure) = answer(&args, |_| Ok(daemon(RUNNING))) else {
+        panic!("there is an answer")
+    };
+    assert_eq!(failure.exit(), Exit::Usage);
+    assert_eq!(
+        failure.to_string(),
+        "--fit: warm has no resolved units in checkout_button; give its rate with --rates warm=RATE"
+    );
+}
+
+#[test]
+fn fitted_means_are_in_the_units_that_are_typed() {
+    let fewer = RUNNING.replace(
+        "reward = \"purchase\"",
+        "reward = { success = \"purchase\", direction = \"decrease\" }",
+    );
+    let stars = RUNNING.replace(
+        "reward = \"purchase\"",
+        "reward = { scaled = { event = \"rating\", min = 1, max = 5 } }",
+    );
+    let green = 811.0 / 9_998.0;
+    let scale = protocol::experiments::RewardScale {
+        at_zero: 1.0,
+        at_one: 5.0,
+    };
+    for (text, sd, scale, want) in [
+        (&fewer, "", None, 1.0 - green),
+        (&stars, "--sd 0.5", Some(scale), 1.0 + 4.0 * green),
+    ] {
+        let (_directory, args) = asked_of(text, &format!("--fit {sd} {SHORT}"));
+        let mut seen = daemon(text);
+        seen.results.scale = scale;
+        let rate = answer(&args, |_| Ok(seen)).expect("an answer").json["arms"][0]["rate"].as_f64();
+        let off = rate.expect("a rate") - want;
+        assert!(off.abs() < 1e-12, "{rate:?} is not {want}");
+        // successes tell nothing about something else
+        let (_directory, args) = asked_of(text, &format!("--fit {sd} {SHORT}"));
+        let Err(failure) = answer(&args, |_| Ok(daemon(RUNNING))) else {
+            panic!("there is an answer")
+        };
+        assert_eq!(failure.exit(), Exit::Usage);
     }
 }

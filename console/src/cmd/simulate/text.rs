@@ -1,11 +1,12 @@
 //! The answer of `pitboss simulate` as text for people.
 
+use super::fitted::Fitted;
 use super::report::{ArmEnding, ArmReport, DecisionReport, Figure, LaneReport, Outcome, Report};
 use crate::cmd::failure::counted;
-use crate::cmd::format::{count, percent};
+use crate::cmd::format::{count, instant, percent};
 use crate::output::{Align, Role, Span, Table, Text, plain};
 
-pub(super) fn of(report: &Report) -> Text {
+pub(super) fn of(report: &Report<'_>) -> Text {
     let mut text = Text::new();
     text.line([
         Span::new(Role::Strong, &report.experiment),
@@ -17,6 +18,9 @@ pub(super) fn of(report: &Report) -> Text {
         )),
     ]);
     text.say(scenario(report));
+    if let Some(fitted) = report.fitted {
+        text.say(rates_from(fitted, &report.arms));
+    }
     if !report.not_simulated.is_empty() {
         text.line([
             Span::new(Role::Warn, "not simulated"),
@@ -95,7 +99,7 @@ fn decision(decision: &DecisionReport) -> Text {
     text
 }
 
-fn scenario(report: &Report) -> String {
+fn scenario(report: &Report<'_>) -> String {
     let asked = report.publish_every;
     let of_file = if asked == report.publish_every_of_file {
         String::new()
@@ -108,6 +112,22 @@ fn scenario(report: &Report) -> String {
         report.seed,
         count(report.units_per_day),
         counted(report.days as usize, "day"),
+    )
+}
+
+fn rates_from(fitted: &Fitted, arms: &[ArmReport]) -> String {
+    let typed = arms.iter().filter(|arm| arm.resolved.is_none());
+    let typed: Vec<&str> = typed.map(|arm| arm.arm.as_str()).collect();
+    let typed = if typed.is_empty() {
+        String::new()
+    } else {
+        format!("; {} as typed", typed.join(", "))
+    };
+    format!(
+        "rates fitted to {} as of {}, {} resolved units{typed}",
+        fitted.experiment,
+        instant(fitted.as_of),
+        count(fitted.resolved)
     )
 }
 
@@ -172,7 +192,7 @@ fn of_lane(lane: &LaneReport, arms: &[ArmReport]) -> Text {
         let se = share.and_then(|share| share.se);
         table.row([
             plain(&arm.arm),
-            plain(arm.rate.to_string()),
+            plain(truth(arm)),
             plain(percent(lane.units[at].mean)),
             plain(end),
             plain(se.map_or_else(String::new, percent)),
@@ -181,6 +201,15 @@ fn of_lane(lane: &LaneReport, arms: &[ArmReport]) -> Text {
     }
     text.append(table.text());
     text
+}
+
+/// A typed rate as it was typed, a fitted one with four digits that count: `0.08312`, `3.417`.
+fn truth(arm: &ArmReport) -> String {
+    if arm.resolved.is_none() || arm.rate == 0.0 {
+        return arm.rate.to_string();
+    }
+    let digits = (3.0 - arm.rate.abs().log10().floor()).clamp(0.0, 9.0) as usize;
+    format!("{:.digits$}", arm.rate)
 }
 
 /// Where all arms are alike, none is called the best.
