@@ -4,6 +4,11 @@
 //! next reward arrives: useless for every estimator that weighs by them, and a whole window of units on one arm.
 //! Rolling the policy forward on frozen means and counting its choices (STATS 1.5; Desautels, Krause, Burdick 2014,
 //! "hallucinated" counts) turns it into weights that can be drawn from, mixed with a floor and logged.
+//!
+//! Between two publications these weights are another law than repeating one arm, and lose less. Regret after 50,000
+//! units in batches of 2,000 on rates of 5, 5.5, 6 and 6.5 %, 500 runs each, against a simulator that repeats:
+//! UCB1 302.1 ± 0.6, not 309.0 ± 0.5; KL-UCB 145.9 ± 1.5, not 169.0 ± 1.5. Repeating, the same bounds agree with it
+//! (`tests/it/regret.rs`).
 
 use crate::posterior::Moments;
 

@@ -27,6 +27,7 @@ mod policy_oracles;
 mod policy_properties;
 mod posteriors;
 mod regret;
+mod regret_by_index;
 mod regret_reference;
 mod rewards;
 mod simulations;
