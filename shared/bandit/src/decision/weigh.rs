@@ -42,8 +42,8 @@ pub struct Weighed {
 
 /// Compares the open arms over the resolved units of `periods`, which are in the order of time.
 ///
-/// Posteriors are those of [`Adjusted`]; lifts are those of [`Aipw`] with an asymptotic confidence sequence at
-/// [`Rules::lift_alpha`].
+/// Posteriors are those of the least-squares fit within periods; lifts are those of [`Aipw`] with an asymptotic
+/// confidence sequence at [`Rules::lift_alpha`].
 pub fn weigh(
     rules: &Rules,
     arms: &[WeighedArm],
