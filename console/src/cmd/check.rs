@@ -67,7 +67,8 @@ fn experiments(read: &SpecFile) -> Vec<CheckedExperiment> {
     read.experiments.iter().map(summary).collect()
 }
 
-fn wire_problem(problem: spec::Problem) -> Problem {
+/// A problem of a file, as it is printed.
+pub(super) fn wire_problem(problem: spec::Problem) -> Problem {
     let spec::Problem {
         file,
         line,

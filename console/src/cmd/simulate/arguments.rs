@@ -7,10 +7,10 @@ use bandit::experiment::{ArmName, Millis};
 use bandit::simulate::{InvalidTruth, Scenario, Truth};
 use bandit::spec;
 use bandit::spec::model::{ExperimentSpec, PolicySpec};
-use protocol::refusal::Problem;
 
 use super::fitted::{Fitted, Observed, Seen};
 use crate::cli::SimulateArgs;
+use crate::cmd::check::wire_problem;
 use crate::cmd::{Failure, file};
 
 /// A policy is asked at most so often in a run, unless `--publish-every` says otherwise: between two of a thousand
@@ -156,7 +156,7 @@ fn asked_every(days: u32) -> Millis {
 /// The experiment that is meant: the only one of the file, or the one that is named.
 fn experiment(file: &file::ReadFile, key: Option<&str>) -> Result<ExperimentSpec, Failure> {
     let mut read = spec::parse(&file.name, &file.text)
-        .map_err(|problems| Failure::File(problems.into_iter().map(wire).collect()))?
+        .map_err(|problems| Failure::File(problems.into_iter().map(wire_problem).collect()))?
         .experiments;
     let keys: Vec<String> = read.iter().map(|spec| spec.key.to_string()).collect();
     let there = keys.join(", ");
@@ -265,19 +265,4 @@ fn unlikely(spec: &ExperimentSpec, error: InvalidTruth) -> Failure {
 fn names(spec: &ExperimentSpec) -> String {
     let names: Vec<&str> = spec.arms.iter().map(|arm| arm.name.as_str()).collect();
     names.join(", ")
-}
-
-fn wire(problem: spec::Problem) -> Problem {
-    let spec::Problem {
-        file,
-        line,
-        message,
-        fix,
-    } = problem;
-    Problem {
-        file,
-        line,
-        message,
-        fix,
-    }
 }
