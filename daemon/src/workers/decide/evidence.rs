@@ -4,7 +4,7 @@ use bandit::decision::{
     Evidence, GuardrailEvidence, GuardrailStatus, Rules, SampleRatio, WeighedArm, weigh,
 };
 use bandit::experiment::{Arm, ArmId, Millis};
-use bandit::inference::{Period, srm};
+use bandit::inference::Period;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -28,7 +28,7 @@ pub(super) async fn gather(
     let arms: Vec<ArmId> = live.serving.arms.iter().map(|arm| arm.id).collect();
     let periods = all_lanes(tx, live, &arms, now).await?;
     let open = open_arms(live);
-    let sample_ratio = sample_ratio(&periods);
+    let sample_ratio = SampleRatio::of(&periods);
     let resolved: u64 = periods.iter().map(Period::resolved).sum();
     let (rules, prior) = (rules.clone(), live.spec.policy.prior);
     // Grows with arms and versions: the daemon has other things to do meanwhile.
@@ -98,16 +98,6 @@ fn open_arms(live: &Live) -> Vec<WeighedArm> {
             position,
         })
         .collect()
-}
-
-fn sample_ratio(periods: &[Period]) -> SampleRatio {
-    let test = srm::changing_split(periods);
-    let sequential = srm::sequential(periods, srm::CAUTION);
-    SampleRatio {
-        p_value: (test.df > 0).then_some(test.p_value),
-        // Infinite where a closed arm has units; JSON knows no infinity.
-        e_value: Some(sequential.ln_evidence.exp().min(f64::MAX)),
-    }
 }
 
 /// No engine judges guardrails yet: they are declared and not watched.

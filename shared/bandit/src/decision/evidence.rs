@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{ArmId, Millis};
+use crate::inference::{Period, srm};
 
 /// The whole experiment at one instant. All numbers are finite, so that they can be stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,6 +115,19 @@ pub enum GuardrailStatus {
     Unknown,
     /// Declared, and nothing watches it.
     NotWatched,
+}
+
+impl SampleRatio {
+    /// Both tests over the assigned units of `periods`, at one look and at every look.
+    pub fn of(periods: &[Period]) -> Self {
+        let test = srm::changing_split(periods);
+        let sequential = srm::sequential(periods, srm::CAUTION);
+        Self {
+            p_value: (test.df > 0).then_some(test.p_value),
+            // Infinite where a closed arm has units; JSON knows no infinity.
+            e_value: Some(sequential.ln_evidence.exp().min(f64::MAX)),
+        }
+    }
 }
 
 impl Evidence {

@@ -5,7 +5,7 @@ use crate::decision::{
     self, Choice, Decision, Evidence, Memory, Rules, SampleRatio, WeighedArm, weigh,
 };
 use crate::experiment::{ArmId, Millis};
-use crate::inference::{Period, srm};
+use crate::inference::Period;
 use crate::policy::PolicyError;
 use crate::simulate::experiment::DAY;
 use crate::spec::model::DecisionPreset;
@@ -108,7 +108,7 @@ impl Watch {
             } else {
                 0.0
             },
-            sample_ratio: sample_ratio(periods),
+            sample_ratio: SampleRatio::of(periods),
             guardrails: Vec::new(),
             late_share: 0.0,
         })
@@ -122,14 +122,5 @@ pub(super) fn looks_every(rules: &Rules) -> Millis {
     match rules.preset {
         DecisionPreset::FailFast => rules.look_every(),
         DecisionPreset::Standard | DecisionPreset::Strict => rules.day(),
-    }
-}
-
-fn sample_ratio(periods: &[Period]) -> SampleRatio {
-    let test = srm::changing_split(periods);
-    let sequential = srm::sequential(periods, srm::CAUTION);
-    SampleRatio {
-        p_value: (test.df > 0).then_some(test.p_value),
-        e_value: Some(sequential.ln_evidence.exp().min(f64::MAX)),
     }
 }
