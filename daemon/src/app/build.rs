@@ -12,6 +12,7 @@ use super::control::{self, Ground};
 use super::data_dir::{Addresses, DataDir};
 use super::database::{self, OpenDatabase};
 use super::parts::Parts;
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::admin::{self, Phase, Watched};
@@ -86,7 +87,12 @@ pub(super) async fn build(
         clock.clone(),
         *secret.expose(),
     );
-    let data = serve_data(config, parts, DataPort::new(ingest, reading.clone())).await?;
+    let data = serve_data(
+        config,
+        parts,
+        DataPort::new(Calls::new(ingest), reading.clone()),
+    )
+    .await?;
     let ground = Ground {
         config,
         store,

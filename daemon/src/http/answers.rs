@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bandit::assign::{Reason, UnitKey};
+use bandit::assign::Reason;
 use bandit::experiment::ExperimentKey;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -10,15 +10,12 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use super::problem::{Code, Problem};
-use crate::ingest::Assigned;
-use crate::world::Live;
+use crate::calls::{Assignment, Code, DURABILITY, Problem, Tracked};
 
 /// A whole answer.
 pub(super) type Answer = Response<Full<Bytes>>;
 
-/// The answer to an assign. Lane, version, propensity and assignment are there exactly when the arm is the
-/// unit's own recorded draw.
+/// The answer to an assign.
 #[derive(Debug, Serialize)]
 pub(super) struct AssignAnswer<'a> {
     experiment: &'a str,
@@ -33,23 +30,18 @@ pub(super) struct AssignAnswer<'a> {
 }
 
 impl<'a> AssignAnswer<'a> {
-    pub(super) fn new(live: &'a Live, unit: UnitKey, assigned: &Assigned) -> Self {
-        let serving = &live.serving;
-        let arm = serving
-            .arm(assigned.arm)
-            .unwrap_or_else(|| serving.control());
-        let recorded = assigned.recorded.as_ref();
+    pub(super) fn new(assignment: &'a Assignment) -> Self {
+        let arm = assignment.arm();
         Self {
-            experiment: serving.key.as_str(),
+            experiment: assignment.experiment(),
             arm: arm.name.as_str(),
             config: &arm.config,
-            reason: assigned.reason,
-            lane: recorded.map(|recorded| live.lane_name(recorded.stored.lane)),
-            version: recorded.map(|recorded| recorded.stored.version.0),
-            propensity: recorded.map(|recorded| recorded.propensity),
-            // The key of the ledger's row: the unit's raw id is not in it.
-            assignment: recorded.map(|_| format!("{}-{unit}", live.id)),
-            new: assigned.new,
+            reason: assignment.assigned.reason,
+            lane: assignment.lane(),
+            version: assignment.version(),
+            propensity: assignment.propensity(),
+            assignment: assignment.row(),
+            new: assignment.assigned.new,
         }
     }
 }
@@ -96,6 +88,19 @@ pub(super) enum ItemAnswer {
     Rejected { error: Problem },
 }
 
+impl ItemAnswer {
+    pub(super) fn new(result: Result<Tracked, Problem>) -> Self {
+        match result {
+            Ok(tracked) => Self::Accepted {
+                experiment: tracked.live.serving.key.clone(),
+                event_id: tracked.event_id,
+                durability: DURABILITY,
+            },
+            Err(error) => Self::Rejected { error },
+        }
+    }
+}
+
 /// `value` as JSON.
 pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Answer {
     // An answer of ours has no map with odd keys and no failing serialiser; if one ever does, the caller is
@@ -119,11 +124,25 @@ pub(super) fn problem(problem: &Problem) -> Answer {
         error: &'a Problem,
     }
     let body = serde_json::to_vec(&Body { error: problem }).unwrap_or_default();
-    let mut answer = with_body(problem.code.status(), body);
+    let mut answer = with_body(status(problem.code), body);
     if let Some(seconds) = problem.code.retry_after_secs() {
         answer.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     answer
+}
+
+/// The status of an answer that is only a problem.
+fn status(code: Code) -> StatusCode {
+    match code {
+        Code::Invalid | Code::MissingUnit => StatusCode::BAD_REQUEST,
+        Code::UnknownExperiment | Code::UnknownRoute => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        Code::Overloaded | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 /// A known path with a method that is not.

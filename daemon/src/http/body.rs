@@ -8,7 +8,7 @@ use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::header::CONTENT_ENCODING;
 
-use super::problem::{Code, Problem};
+use crate::calls::{Code, Problem};
 
 /// 10 s: a mebibyte at 100 KiB/s; a client slower than that holds memory for others' requests.
 const TIME: Duration = Duration::from_secs(10);

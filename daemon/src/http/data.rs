@@ -7,19 +7,15 @@ use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Request, StatusCode};
 
-use super::admission::Admission;
 use super::answers::{
     self, Answer, AssignAnswer, BatchAnswer, ExposeAnswer, ItemAnswer, TrackAnswer,
 };
 use super::body;
-use super::problem::{Code, Problem};
 use super::reads;
-use super::requests::{self, TrackItem};
+use super::requests;
 use super::routes::{self, Found, Operation};
-use crate::ingest::{Event, Exposure, Ingest, NotDone};
+use crate::calls::{Calls, Code, DURABILITY, Kind, Problem, Tracked};
 use crate::reading::Reading;
-use crate::store::landing::Landed;
-use crate::world::Live;
 
 /// The contract of the data port, as `/openapi.json` answers it. A test holds it to the routes.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -32,19 +28,14 @@ const TRACK_BODY: usize = 1024 * 1024;
 
 /// The service behind the data port.
 pub struct DataPort {
-    ingest: Arc<Ingest>,
+    calls: Arc<Calls>,
     reading: Reading,
-    admission: Admission,
 }
 
 impl DataPort {
-    /// Serves writes from `ingest` and reads from `reading`.
-    pub fn new(ingest: Arc<Ingest>, reading: Reading) -> Self {
-        Self {
-            ingest,
-            reading,
-            admission: Admission::new(),
-        }
+    /// Serves writes from `calls` and reads from `reading`.
+    pub fn new(calls: Arc<Calls>, reading: Reading) -> Self {
+        Self { calls, reading }
     }
 
     /// Answers one request, whatever it is.
@@ -59,7 +50,7 @@ impl DataPort {
                 return answers::problem(&Problem::new(Code::UnknownRoute, message));
             }
         };
-        let answered = match self.admission.admit(operation) {
+        let answered = match self.calls.admit(kind(operation)) {
             Ok(_place) => self.carry_out(operation, key, request).await,
             Err(problem) => Err(problem),
         };
@@ -101,105 +92,61 @@ impl DataPort {
         }
     }
 
-    fn live(&self, key: &str) -> Result<Arc<Live>, Problem> {
-        let world = self.ingest.world().peek();
-        world
-            .get(key)
-            .cloned()
-            .ok_or_else(|| Problem::unknown_experiment(key))
-    }
-
     async fn assign(&self, key: &str, body: &[u8]) -> Result<Answer, Problem> {
-        let live = self.live(key)?;
-        let request = requests::assign(body)?;
-        let unit = self.ingest.unit_key(&request.unit);
-        let assigned = self
-            .ingest
-            .assign(&live, unit, &request.attributes, request.expose)
-            .await
-            .map_err(not_done)?;
-        let answer = AssignAnswer::new(&live, unit, &assigned);
-        Ok(answers::json(StatusCode::OK, &answer))
+        let live = self.calls.experiment(key)?;
+        let assignment = self.calls.assign(live, &requests::assign(body)?).await?;
+        Ok(answers::json(
+            StatusCode::OK,
+            &AssignAnswer::new(&assignment),
+        ))
     }
 
     async fn expose(&self, key: &str, body: &[u8]) -> Result<Answer, Problem> {
-        let live = self.live(key)?;
-        let unit = self.ingest.unit_key(&requests::expose(body)?);
-        let exposure = self.ingest.expose(&live, unit).await.map_err(not_done)?;
+        let live = self.calls.experiment(key)?;
+        let exposed = self.calls.expose(&live, &requests::expose(body)?).await?;
         let answer = ExposeAnswer {
             experiment: live.serving.key.as_str(),
-            exposed: exposure == Exposure::Exposed,
+            exposed,
         };
         Ok(answers::json(StatusCode::OK, &answer))
     }
 
     async fn track(&self, key: &str, body: &[u8]) -> Result<Answer, Problem> {
-        let live = self.live(key)?;
-        let row = self.landed(&live, requests::track(body)?);
-        let (event, event_id) = (row.event.clone(), row.event_id);
-        let landed = self.ingest.land(vec![row]).await;
-        live.meters.events(landed.is_ok()).increment(1);
-        landed.map_err(not_done)?;
+        let live = self.calls.experiment(key)?;
+        let item = requests::track(body)?;
+        let event = item.event().name.clone();
+        let Tracked { live, event_id } = self.calls.track(live, item).await?;
         let answer = TrackAnswer {
             experiment: live.serving.key.as_str(),
             event: &event,
             event_id,
-            durability: "db",
+            durability: DURABILITY,
         };
         Ok(answers::json(StatusCode::OK, &answer))
     }
 
-    /// Takes the good items of a batch, all of them or, when the database is away, none.
     async fn track_batch(&self, body: &[u8], lines: bool) -> Result<Answer, Problem> {
         let items = requests::track_batch(body, lines)?;
-        let mut results = Vec::with_capacity(items.len());
-        let mut rows = Vec::with_capacity(items.len());
-        let mut targets = Vec::with_capacity(items.len());
-        for item in items {
-            let placed = item.and_then(|item| self.placed(item));
-            results.push(match placed {
-                Ok((live, row)) => {
-                    let accepted = ItemAnswer::Accepted {
-                        experiment: live.serving.key.clone(),
-                        event_id: row.event_id,
-                        durability: "db",
-                    };
-                    rows.push(row);
-                    targets.push(live);
-                    accepted
-                }
-                Err(error) => ItemAnswer::Rejected { error },
-            });
-        }
-        let accepted = rows.len();
-        let landed = self.ingest.land(rows).await;
-        for live in targets {
-            live.meters.events(landed.is_ok()).increment(1);
-        }
-        landed.map_err(not_done)?;
+        let results = self.calls.track_batch(items).await?;
+        let accepted = results.iter().filter(|result| result.is_ok()).count();
         let answer = BatchAnswer {
             accepted,
             rejected: results.len() - accepted,
-            results,
+            results: results.into_iter().map(ItemAnswer::new).collect(),
         };
         Ok(answers::json(StatusCode::OK, &answer))
     }
+}
 
-    fn placed(&self, item: TrackItem) -> Result<(Arc<Live>, Landed), Problem> {
-        let live = self.live(item.experiment.as_deref().unwrap_or_default())?;
-        let row = self.landed(&live, item);
-        Ok((live, row))
-    }
-
-    fn landed(&self, live: &Live, item: TrackItem) -> Landed {
-        let event = Event {
-            unit: self.ingest.unit_key(&item.unit),
-            name: item.event,
-            value: item.value,
-            id: item.id,
-            at: item.at,
-        };
-        self.ingest.landed(live, event)
+fn kind(operation: Operation) -> Kind {
+    match operation {
+        Operation::Assign | Operation::Expose => Kind::Unit,
+        Operation::Track | Operation::TrackBatch => Kind::Track,
+        Operation::List
+        | Operation::Show
+        | Operation::Results
+        | Operation::Insights
+        | Operation::OpenApi => Kind::Read,
     }
 }
 
@@ -215,17 +162,4 @@ fn is_lines(request: &Request<Incoming>) -> bool {
     ]
     .iter()
     .any(|lines| media.eq_ignore_ascii_case(lines))
-}
-
-fn not_done(reason: NotDone) -> Problem {
-    match reason {
-        NotDone::Full => Problem::new(
-            Code::Overloaded,
-            "too much is waiting to be written; come back after Retry-After seconds",
-        ),
-        NotDone::Away => Problem::new(
-            Code::Unavailable,
-            "the database is away; send it again after Retry-After seconds, with the same `id`",
-        ),
-    }
 }

@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use super::answers::{self, Answer};
-use super::problem::{Code, Problem};
+use crate::calls::{Code, Problem};
 use crate::reading::{Reading, ReadingError};
 
 /// Every state that a list may be asked for.

@@ -4,27 +4,11 @@ mod attributes;
 mod fields;
 mod track;
 
-use bandit::spec::model::Attributes;
-
 use super::json::{self, Loose};
-use super::problem::{Code, Problem};
+use crate::calls::{Assign, Code, Problem, Unit};
 use fields::Once;
 
-pub(super) use track::{TrackItem, track, track_batch};
-
-/// Longest unit id, in bytes: an e-mail address has at most 254, a URL-shaped id may have more.
-const MAX_UNIT_LEN: usize = 512;
-
-/// A valid assign request.
-#[derive(Debug, PartialEq)]
-pub(super) struct Assign {
-    /// The unit's id, as the caller calls it; hashed before anything else happens to it.
-    pub(super) unit: String,
-    /// What is known about the unit.
-    pub(super) attributes: Attributes,
-    /// Whether the unit meets its arm now; `false` holds the exposure back.
-    pub(super) expose: bool,
-}
+pub(super) use track::{track, track_batch};
 
 /// Reads the body of an assign.
 pub(super) fn assign(body: &[u8]) -> Result<Assign, Problem> {
@@ -39,15 +23,15 @@ pub(super) fn assign(body: &[u8]) -> Result<Assign, Problem> {
             _ => return Err(unknown_field(&name, "unit, attributes, expose")),
         }
     }
-    Ok(Assign {
-        unit: self::unit(unit.value)?,
-        attributes: attributes::attributes(attributes.value)?,
-        expose: fields::flag("expose", expose.value)?.unwrap_or(true),
-    })
+    Ok(Assign::new(
+        self::unit(unit.value)?,
+        attributes::attributes(attributes.value)?,
+        fields::flag("expose", expose.value)?.unwrap_or(true),
+    ))
 }
 
-/// Reads the body of an expose: the unit's id.
-pub(super) fn expose(body: &[u8]) -> Result<String, Problem> {
+/// Reads the body of an expose.
+pub(super) fn expose(body: &[u8]) -> Result<Unit, Problem> {
     let mut unit = Once::new();
     for (name, value) in object(body)? {
         match name.as_ref() {
@@ -89,7 +73,7 @@ fn unknown_field(name: &str, known: &str) -> Problem {
 }
 
 /// The unit's id: a text, or a whole number in its decimal form.
-fn unit(value: Option<Loose<'_>>) -> Result<String, Problem> {
+fn unit(value: Option<Loose<'_>>) -> Result<Unit, Problem> {
     let text = match value {
         None | Some(Loose::Null) => return Err(Problem::missing_unit()),
         Some(Loose::Text(text)) => text.into_owned(),
@@ -101,19 +85,7 @@ fn unit(value: Option<Loose<'_>>) -> Result<String, Problem> {
             ));
         }
     };
-    if text.is_empty() {
-        return Err(Problem::missing_unit());
-    }
-    if text.len() > MAX_UNIT_LEN {
-        return Err(Problem::field(
-            "unit",
-            format!(
-                "`unit` has {} bytes; the most is {MAX_UNIT_LEN}",
-                text.len()
-            ),
-        ));
-    }
-    Ok(text)
+    Unit::new(text)
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ mod tests {
     fn the_contract_lists_exactly_our_codes() {
         let contract: serde_json::Value = serde_json::from_str(super::super::OPENAPI).unwrap();
         let codes = &contract["components"]["schemas"]["Problem"]["properties"]["code"]["enum"];
-        let ours = serde_json::to_value(super::super::problem::Code::ALL).unwrap();
+        let ours = serde_json::to_value(crate::calls::Code::ALL).unwrap();
         assert_eq!(*codes, ours);
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use daemon::calls::Calls;
 use daemon::clock::Clock;
 use daemon::http::{DataPort, DataServer};
 use daemon::ingest::{Ingest, Writers};
@@ -62,7 +63,7 @@ impl Site {
         let (ingest, writers) =
             Ingest::start(&store, world.clone(), clock.clone(), secret, STICKY_BYTES);
         let reading = Reading::new(store, world, clock, secret);
-        let port = DataPort::new(Arc::clone(&ingest), reading);
+        let port = DataPort::new(Calls::new(Arc::clone(&ingest)), reading);
         let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port).await?;
         let address = server.local_addr()?;
         tokio::spawn(server.run(stop));

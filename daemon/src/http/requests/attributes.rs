@@ -1,24 +1,14 @@
-//! What a caller knows about a unit: texts, numbers and flags by name, and lists of them.
+//! The attributes of an assign, from a tree to values.
 
-use bandit::spec::model::Attributes;
 use serde_json::Value;
 
 use super::super::json::{Fields, Loose};
-use super::super::problem::Problem;
 use super::too_many_fields;
+use crate::calls::{Collector, Problem};
 
-/// Attributes of one request: targeting looks at a handful.
-const MAX_ATTRIBUTES: usize = 64;
-
-/// Longest name or text of an attribute, in bytes.
-const MAX_TEXT_LEN: usize = 1_024;
-
-/// Longest list of an attribute.
-const MAX_LIST: usize = 64;
-
-pub(super) fn attributes(value: Option<Loose<'_>>) -> Result<Attributes, Problem> {
+pub(super) fn attributes(value: Option<Loose<'_>>) -> Result<Collector, Problem> {
     match value {
-        None | Some(Loose::Null) => Ok(Attributes::new()),
+        None | Some(Loose::Null) => Ok(Collector::default()),
         Some(Loose::Object(fields)) => collect(fields),
         Some(Loose::TooLong) => Err(too_many_fields()),
         Some(other) => Err(Problem::field(
@@ -28,56 +18,29 @@ pub(super) fn attributes(value: Option<Loose<'_>>) -> Result<Attributes, Problem
     }
 }
 
-fn collect(fields: Fields<'_>) -> Result<Attributes, Problem> {
-    if fields.len() > MAX_ATTRIBUTES {
-        return Err(Problem::field(
-            "attributes",
-            format!(
-                "`attributes` has {} entries; the most is {MAX_ATTRIBUTES}",
-                fields.len()
-            ),
-        ));
-    }
-    let mut attributes = Attributes::new();
+fn collect(fields: Fields<'_>) -> Result<Collector, Problem> {
+    let mut collected = Collector::for_entries(fields.len())?;
     for (name, value) in fields {
-        if name.len() > MAX_TEXT_LEN {
-            return Err(about("...", "has a name of more than 1024 bytes"));
-        }
-        let value = attribute(value).map_err(|wrong| about(&name, wrong))?;
-        if attributes.insert(name.to_string(), value).is_some() {
-            return Err(about(&name, "comes twice"));
-        }
+        collected.put(&name, self::value(value))?;
     }
-    Ok(attributes)
+    Ok(collected)
 }
 
-fn about(name: &str, wrong: &str) -> Problem {
-    let shown: String = name.chars().take(64).collect();
-    Problem::field(
-        format!("attributes.{shown}"),
-        format!("the attribute `{shown}` {wrong}"),
-    )
-}
-
-fn attribute(value: Loose<'_>) -> Result<Value, &'static str> {
+fn value(value: Loose<'_>) -> Option<Value> {
     match value {
-        Loose::List(list) if list.len() > MAX_LIST => Err("is a list of more than 64"),
         Loose::List(list) => list.into_iter().map(scalar).collect(),
-        scalar_or_wrong => scalar(scalar_or_wrong),
+        other => scalar(other),
     }
 }
 
-fn scalar(value: Loose<'_>) -> Result<Value, &'static str> {
+fn scalar(value: Loose<'_>) -> Option<Value> {
     match value {
-        Loose::Null => Ok(Value::Null),
-        Loose::Flag(flag) => Ok(Value::Bool(flag)),
-        Loose::Integer(number) => Ok(integer(number)),
-        Loose::Number(number) => Ok(Value::from(number)),
-        Loose::Text(text) if text.len() > MAX_TEXT_LEN => Err("has more than 1024 bytes"),
-        Loose::Text(text) => Ok(Value::String(text.into_owned())),
-        Loose::List(_) | Loose::Object(_) | Loose::TooLong | Loose::TooDeep => {
-            Err("is nested or too long: send a text, a number, a boolean or a list of them")
-        }
+        Loose::Null => Some(Value::Null),
+        Loose::Flag(flag) => Some(Value::Bool(flag)),
+        Loose::Integer(number) => Some(integer(number)),
+        Loose::Number(number) => Some(Value::from(number)),
+        Loose::Text(text) => Some(Value::String(text.into_owned())),
+        Loose::List(_) | Loose::Object(_) | Loose::TooLong | Loose::TooDeep => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Fields of a body, each at most once and of its type.
 
 use super::super::json::Loose;
-use super::super::problem::Problem;
+use crate::calls::{Problem, check_text};
 
 /// A field that may come once. Twice is refused: which of two values a caller meant cannot be known, and
 /// parsers between it and us may disagree.
@@ -56,19 +56,7 @@ pub(super) fn text(
         Some(Loose::Text(text)) => text,
         Some(other) => return Err(wrong(name, &other, "a text")),
     };
-    if text.is_empty() || text.len() > max_len {
-        return Err(Problem::field(
-            name,
-            format!("`{name}` has {} bytes; send 1 to {max_len}", text.len()),
-        ));
-    }
-    // PostgreSQL cannot store a zero character, and screens should not be sent the others.
-    if text.chars().any(char::is_control) {
-        return Err(Problem::field(
-            name,
-            format!("`{name}` contains a control character"),
-        ));
-    }
+    check_text(name, &text, max_len)?;
     Ok(Some(text.into_owned()))
 }
 

@@ -15,12 +15,12 @@ fn an_assign_needs_only_a_unit() {
         r#"{"unit":"u1","attributes":null,"expose":null}"#,
     ] {
         let request = assign(body.as_bytes()).unwrap();
-        assert_eq!(request.unit, "u1", "{body}");
-        assert!(request.expose);
-        assert!(request.attributes.is_empty());
+        assert_eq!(request.unit().as_str(), "u1", "{body}");
+        assert!(request.expose());
+        assert!(request.attributes().is_empty());
     }
-    assert_eq!(assign(br#"{"unit":42}"#).unwrap().unit, "42");
-    assert!(!assign(br#"{"unit":42,"expose":false}"#).unwrap().expose);
+    assert_eq!(assign(br#"{"unit":42}"#).unwrap().unit().as_str(), "42");
+    assert!(!assign(br#"{"unit":42,"expose":false}"#).unwrap().expose());
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn attributes_are_scalars_and_lists_of_them() {
         br#"{"unit":1,"attributes":{"country":"SN","txn":10,"r":0.5,"vip":true,"tags":["a",1]}}"#,
     )
     .unwrap();
-    let json = serde_json::to_value(&request.attributes).unwrap();
+    let json = serde_json::to_value(request.attributes()).unwrap();
     assert_eq!(
         json,
         serde_json::json!({"country":"SN","txn":10,"r":0.5,"vip":true,"tags":["a",1]})
@@ -87,12 +87,15 @@ fn an_event_has_a_unit_a_name_and_perhaps_more() {
     )
     .unwrap();
     assert_eq!(
-        (item.unit.as_str(), item.event.as_str()),
+        (item.unit().as_str(), item.event().name.as_str()),
         ("7", "conversion")
     );
-    assert_eq!(item.value, Some(3.0));
-    assert_eq!(item.id.as_deref(), Some("o-1"));
-    assert_eq!(item.at.unwrap().to_rfc3339(), "2026-01-31T11:00:00+00:00");
+    assert_eq!(item.event().value, Some(3.0));
+    assert_eq!(item.event().id.as_deref(), Some("o-1"));
+    assert_eq!(
+        item.event().at.unwrap().to_rfc3339(),
+        "2026-01-31T11:00:00+00:00"
+    );
 }
 
 #[test]

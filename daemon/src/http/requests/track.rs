@@ -3,29 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::super::json::{self, Fields, Loose, MAX_LIST};
-use super::super::problem::{Code, Problem};
 use super::fields::{self, Once};
 use super::{not_json, object, too_many_fields, unit, unknown_field};
-
-/// Longest event name and longest idempotency id, in bytes.
-const MAX_NAME_LEN: usize = 128;
-
-/// One valid event.
-#[derive(Debug, PartialEq)]
-pub(in crate::http) struct TrackItem {
-    /// The experiment's key; absent where the path says it.
-    pub(in crate::http) experiment: Option<String>,
-    /// The unit's id, as the caller calls it.
-    pub(in crate::http) unit: String,
-    /// What happened.
-    pub(in crate::http) event: String,
-    /// How much; finite.
-    pub(in crate::http) value: Option<f64>,
-    /// The caller's id of this event: the same id again has no second effect.
-    pub(in crate::http) id: Option<String>,
-    /// When it happened, if the caller knows better than the time of arrival.
-    pub(in crate::http) at: Option<DateTime<Utc>>,
-}
+use crate::calls::{Code, EventFields, MAX_NAME_LEN, Problem, TrackItem};
 
 /// The items of a batch, in the caller's order; a bad one does not spoil the others.
 pub(in crate::http) type Items = Vec<Result<TrackItem, Problem>>;
@@ -33,7 +13,7 @@ pub(in crate::http) type Items = Vec<Result<TrackItem, Problem>>;
 /// Reads the body of a track to one experiment.
 pub(in crate::http) fn track(body: &[u8]) -> Result<TrackItem, Problem> {
     let item = item(object(body)?)?;
-    if item.experiment.is_some() {
+    if item.experiment().is_some() {
         return Err(unknown_field("experiment", "unit, event, value, id, at"));
     }
     Ok(item)
@@ -108,10 +88,7 @@ fn one_of_many(value: Loose<'_>) -> Result<TrackItem, Problem> {
             ));
         }
     };
-    if item.experiment.is_none() {
-        return Err(Problem::field("experiment", "`experiment` is required"));
-    }
-    Ok(item)
+    item.of_batch()
 }
 
 fn item(body: Fields<'_>) -> Result<TrackItem, Problem> {
@@ -133,24 +110,16 @@ fn item(body: Fields<'_>) -> Result<TrackItem, Problem> {
             }
         }
     }
-    Ok(TrackItem {
-        experiment: fields::text("experiment", experiment.value, MAX_NAME_LEN)?,
-        unit: unit(unit_id.value)?,
-        event: event_name(event.value)?,
+    let experiment = fields::text("experiment", experiment.value, MAX_NAME_LEN)?;
+    let unit = unit(unit_id.value)?;
+    let event = EventFields {
+        name: fields::text("event", event.value, MAX_NAME_LEN)?
+            .ok_or_else(|| Problem::field("event", "`event` is required: say what happened"))?,
         value: fields::number("value", value.value)?,
         id: fields::text("id", id.value, MAX_NAME_LEN)?,
         at: instant(at.value)?,
-    })
-}
-
-fn event_name(value: Option<Loose<'_>>) -> Result<String, Problem> {
-    let name = fields::text("event", value, MAX_NAME_LEN)?
-        .ok_or_else(|| Problem::field("event", "`event` is required: say what happened"))?;
-    // $assigned, $exposed and $reward are the platform's own series.
-    if name.starts_with('$') {
-        return Err(Problem::field("event", "names that begin with $ are ours"));
-    }
-    Ok(name)
+    };
+    TrackItem::new(experiment, unit, event)
 }
 
 fn instant(value: Option<Loose<'_>>) -> Result<Option<DateTime<Utc>>, Problem> {

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::http::{DataPort, DataServer};
 use crate::ingest::{Ingest, Writers};
@@ -121,7 +122,7 @@ impl Port {
         let (ingest, writers) =
             Ingest::start(store, world.clone(), clock.clone(), SECRET, 1024 * 1024);
         let reading = Reading::new(store.clone(), world.clone(), clock, SECRET);
-        let port = DataPort::new(Arc::clone(&ingest), reading);
+        let port = DataPort::new(Calls::new(Arc::clone(&ingest)), reading);
         let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port)
             .await
             .unwrap();

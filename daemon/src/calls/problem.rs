@@ -2,25 +2,24 @@
 
 use std::borrow::Cow;
 
-use hyper::StatusCode;
 use serde::Serialize;
 
-/// An answer that is an error: `{"error": {"code", "message", "field"?}}`.
+/// An answer that is an error; over HTTP `{"error": {"code", "message", "field"?}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// What kind; callers decide by this.
-    pub(super) code: Code,
+    pub(crate) code: Code,
     /// For people: lower case, no full stop.
-    pub(super) message: Cow<'static, str>,
+    pub(crate) message: Cow<'static, str>,
     /// The field it is about, as a path such as `attributes.country`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) field: Option<String>,
+    pub(crate) field: Option<String>,
 }
 
 /// Every code, with what the caller can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Code {
+pub(crate) enum Code {
     /// Correct the request.
     Invalid,
     /// Say which unit: who it is about is never guessed.
@@ -48,7 +47,7 @@ pub(super) enum Code {
 impl Code {
     /// Every code, for the test of the contract's document.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Invalid,
         Self::MissingUnit,
         Self::UnknownExperiment,
@@ -62,23 +61,9 @@ impl Code {
         Self::Internal,
     ];
 
-    /// The HTTP status of an answer that is only this.
-    pub(super) fn status(self) -> StatusCode {
-        match self {
-            Self::Invalid | Self::MissingUnit => StatusCode::BAD_REQUEST,
-            Self::UnknownExperiment | Self::UnknownRoute => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
     /// Whole seconds after which the same request may succeed. An integer, because clients that get a date
     /// here wait for half an hour or fail (RELIABILITY, finding 12).
-    pub(super) fn retry_after_secs(self) -> Option<u32> {
+    pub(crate) fn retry_after_secs(self) -> Option<u32> {
         match self {
             Self::Overloaded | Self::Unavailable => Some(1),
             _ => None,
@@ -88,7 +73,7 @@ impl Code {
 
 impl Problem {
     /// A problem that is about no field in particular.
-    pub(super) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -97,7 +82,7 @@ impl Problem {
     }
 
     /// A field that has to be corrected.
-    pub(super) fn field(field: impl Into<String>, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn field(field: impl Into<String>, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code: Code::Invalid,
             message: message.into(),
@@ -106,7 +91,7 @@ impl Problem {
     }
 
     /// No unit was given.
-    pub(super) fn missing_unit() -> Self {
+    pub(crate) fn missing_unit() -> Self {
         Self {
             code: Code::MissingUnit,
             message: Cow::Borrowed(
@@ -117,7 +102,7 @@ impl Problem {
     }
 
     /// No experiment has this key.
-    pub(super) fn unknown_experiment(key: &str) -> Self {
+    pub(crate) fn unknown_experiment(key: &str) -> Self {
         let shown: String = key.chars().take(128).collect();
         Self::new(
             Code::UnknownExperiment,

@@ -4,7 +4,6 @@ use metrics::{Counter, Gauge};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::problem::{Code, Problem};
-use super::routes::Operation;
 
 /// Assigns and exposes in flight: at 10,000 new units a second, each waiting 20 ms for its commit, 200 are
 /// in flight; five times that is overload.
@@ -15,6 +14,17 @@ const TRACKS: usize = 256;
 
 /// Reads in flight: each may hold a connection of the pool that mutations and workers need too.
 const READS: usize = 8;
+
+/// What a place is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An assign or an expose.
+    Unit,
+    /// One event or a batch.
+    Track,
+    /// A look.
+    Read,
+}
 
 /// The doors. Assigns, tracks and reads do not take each other's places.
 #[derive(Debug)]
@@ -39,7 +49,7 @@ impl std::fmt::Debug for Door {
 }
 
 /// A place, taken until it is dropped.
-pub(super) struct Admitted<'a> {
+pub(crate) struct Admitted<'a> {
     _place: SemaphorePermit<'a>,
     in_flight: &'a Gauge,
 }
@@ -53,17 +63,13 @@ impl Admission {
         }
     }
 
-    /// A place for `operation`, now or not at all: a caller that is told to come back in a second is better
-    /// served than one that waits in a queue that does not get shorter.
-    pub(super) fn admit(&self, operation: Operation) -> Result<Admitted<'_>, Problem> {
-        let door = match operation {
-            Operation::Assign | Operation::Expose => &self.units,
-            Operation::Track | Operation::TrackBatch => &self.tracks,
-            Operation::List
-            | Operation::Show
-            | Operation::Results
-            | Operation::Insights
-            | Operation::OpenApi => &self.reads,
+    /// A place, now or not at all: a caller that is told to come back in a second is better served than one
+    /// that waits in a queue that does not get shorter.
+    pub(super) fn admit(&self, kind: Kind) -> Result<Admitted<'_>, Problem> {
+        let door = match kind {
+            Kind::Unit => &self.units,
+            Kind::Track => &self.tracks,
+            Kind::Read => &self.reads,
         };
         door.admit()
     }

@@ -1,0 +1,161 @@
+//! The data calls, whichever door they come through: what may be asked, who is let in, what is answered.
+//!
+//! A door (`http`, `rpc::data`) turns bytes into the typed requests of this module, whose constructors are
+//! the one check there is, and writes the answers in its own words.
+
+mod admission;
+mod attributes;
+mod problem;
+mod requests;
+mod units;
+
+use std::sync::Arc;
+
+use bandit::assign::UnitKey;
+
+use crate::ingest::{Event, Exposure, Ingest, NotDone};
+use crate::store::landing::Landed;
+use crate::world::Live;
+use admission::{Admission, Admitted};
+
+pub(crate) use admission::Kind;
+pub(crate) use attributes::Collector;
+pub(crate) use problem::{Code, Problem};
+pub(crate) use requests::{Assign, EventFields, MAX_NAME_LEN, TrackItem, check_text};
+pub(crate) use units::{Assignment, Unit};
+
+/// What the doors call. One for all of them: a place taken at one is taken at the others.
+pub struct Calls {
+    ingest: Arc<Ingest>,
+    admission: Admission,
+}
+
+/// An event that is in the database.
+pub(crate) struct Tracked {
+    /// Of what.
+    pub(crate) live: Arc<Live>,
+    /// The ledger's id of the event.
+    pub(crate) event_id: uuid::Uuid,
+}
+
+/// Where an acknowledged event is.
+pub(crate) const DURABILITY: &str = "db";
+
+impl Calls {
+    /// Serves from `ingest`.
+    pub fn new(ingest: Arc<Ingest>) -> Arc<Self> {
+        Arc::new(Self {
+            ingest,
+            admission: Admission::new(),
+        })
+    }
+
+    /// A place for one call of `kind`, or the refusal.
+    pub(crate) fn admit(&self, kind: Kind) -> Result<Admitted<'_>, Problem> {
+        self.admission.admit(kind)
+    }
+
+    /// The experiment under `key`.
+    pub(crate) fn experiment(&self, key: &str) -> Result<Arc<Live>, Problem> {
+        let world = self.ingest.world().peek();
+        world
+            .get(key)
+            .cloned()
+            .ok_or_else(|| Problem::unknown_experiment(key))
+    }
+
+    /// Gives a unit its arm.
+    pub(crate) async fn assign(
+        &self,
+        live: Arc<Live>,
+        request: &Assign,
+    ) -> Result<Assignment, Problem> {
+        let unit = self.unit_key(request.unit());
+        let assigned = self
+            .ingest
+            .assign(&live, unit, request.attributes(), request.expose())
+            .await
+            .map_err(not_done)?;
+        Ok(Assignment {
+            live,
+            unit,
+            assigned,
+        })
+    }
+
+    /// Starts a unit's attribution window; `false`: it has no arm of its own.
+    pub(crate) async fn expose(&self, live: &Live, unit: &Unit) -> Result<bool, Problem> {
+        let unit = self.unit_key(unit);
+        let exposure = self.ingest.expose(live, unit).await.map_err(not_done)?;
+        Ok(exposure == Exposure::Exposed)
+    }
+
+    /// Takes one event.
+    pub(crate) async fn track(&self, live: Arc<Live>, item: TrackItem) -> Result<Tracked, Problem> {
+        let row = self.landed(&live, item);
+        let event_id = row.event_id;
+        let landed = self.ingest.land(vec![row]).await;
+        live.meters.events(landed.is_ok()).increment(1);
+        landed.map_err(not_done)?;
+        Ok(Tracked { live, event_id })
+    }
+
+    /// Takes the good items of a batch, all of them or, when the database is away, none. One result for each
+    /// item, in their order.
+    pub(crate) async fn track_batch(
+        &self,
+        items: Vec<Result<TrackItem, Problem>>,
+    ) -> Result<Vec<Result<Tracked, Problem>>, Problem> {
+        let mut rows = Vec::with_capacity(items.len());
+        let mut place = |item: Result<TrackItem, Problem>| {
+            let item = item?;
+            let live = self.experiment(item.experiment().unwrap_or_default())?;
+            let row = self.landed(&live, item);
+            let event_id = row.event_id;
+            rows.push(row);
+            Ok(Tracked { live, event_id })
+        };
+        let results: Vec<_> = items.into_iter().map(&mut place).collect();
+        let landed = self.ingest.land(rows).await;
+        for tracked in results.iter().flatten() {
+            tracked.live.meters.events(landed.is_ok()).increment(1);
+        }
+        landed.map_err(not_done)?;
+        Ok(results)
+    }
+
+    fn unit_key(&self, unit: &Unit) -> UnitKey {
+        self.ingest.unit_key(unit.as_str())
+    }
+
+    fn landed(&self, live: &Live, item: TrackItem) -> Landed {
+        let unit = self.unit_key(item.unit());
+        let EventFields {
+            name,
+            value,
+            id,
+            at,
+        } = item.into_event();
+        let event = Event {
+            unit,
+            name,
+            value,
+            id,
+            at,
+        };
+        self.ingest.landed(live, event)
+    }
+}
+
+fn not_done(reason: NotDone) -> Problem {
+    match reason {
+        NotDone::Full => Problem::new(
+            Code::Overloaded,
+            "too much is waiting to be written; come back after Retry-After seconds",
+        ),
+        NotDone::Away => Problem::new(
+            Code::Unavailable,
+            "the database is away; send it again after Retry-After seconds, with the same `id`",
+        ),
+    }
+}
