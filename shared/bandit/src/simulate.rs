@@ -7,13 +7,16 @@
 pub mod endings;
 pub mod experiment;
 pub mod generator;
+pub mod in_play;
 pub mod problem;
+mod stale;
 pub mod summary;
 pub mod truth;
 
 pub use endings::{Endings, Outcome};
 pub use experiment::{Ended, LaneRun, Run, Scenario, Simulation, SimulationError};
 pub use generator::Generator;
+pub use in_play::ArmsInPlay;
 pub use problem::{Problem, ProblemArms};
 pub use summary::{Figures, LaneSummary, Mean, Summary};
 pub use truth::{InvalidTruth, Truth};
