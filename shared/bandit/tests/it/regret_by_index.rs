@@ -5,38 +5,28 @@
 
 use bandit::policy::indices;
 use bandit::posterior::Moments;
-use bandit::simulate::{Generator, Problem, ProblemArms};
+use bandit::simulate::{ArmsInPlay, Generator, Problem};
 
 /// The pseudo-regret after each checkpoint's steps in one run, as [`Problem::regret`] has it, where each unit draws
 /// the arm with the greatest index. Among equals it draws evenly, also among the arms without rewards; within a batch
-/// the indices stay, and so does the arm.
+/// the indices stay, and so does the arm, until an arm is replaced.
 ///
-/// `None` for a policy without an index and for arms that are replaced.
+/// `None` for a policy without an index.
 pub(crate) fn regret_by_index(problem: &Problem, seed: u64, run: u64) -> Option<Vec<f64>> {
-    let ProblemArms::Fixed(rates) = &problem.arms else {
-        return None;
-    };
-    let best = rates.iter().copied().fold(0.0, f64::max);
     let mut generator = Generator::new(seed, run, 0);
-    let mut known = vec![Moments::default(); rates.len()];
-    let mut waiting = known.clone();
-    let mut greatest = greatest(&indices(&problem.policy.kind, &known)?);
+    let mut arms = ArmsInPlay::new(&problem.arms, &mut generator);
+    let mut greatest = greatest(problem, &arms, 0)?;
     let mut regret = 0.0;
     let mut read = Vec::with_capacity(problem.checkpoints.len());
     for step in 1..=problem.steps {
+        if arms.replace(&problem.arms, &mut generator) {
+            greatest = self::greatest(problem, &arms, step - 1)?;
+        }
         let arm = greatest[generator.below(greatest.len())];
-        let reward = f64::from(generator.happens(rates[arm]));
-        waiting[arm] += Moments {
-            n: 1.0,
-            sum: reward,
-            sum_sq: reward,
-        };
-        regret += best - rates[arm];
+        regret += arms.pull(arm, &mut generator);
         if step % problem.batch == 0 {
-            for (known, waiting) in known.iter_mut().zip(&mut waiting) {
-                *known += std::mem::take(waiting);
-            }
-            greatest = self::greatest(&indices(&problem.policy.kind, &known)?);
+            arms.learn();
+            greatest = self::greatest(problem, &arms, step)?;
         }
         if problem.checkpoints.get(read.len()) == Some(&step) {
             read.push(regret);
@@ -45,10 +35,20 @@ pub(crate) fn regret_by_index(problem: &Problem, seed: u64, run: u64) -> Option<
     Some(read)
 }
 
-/// The places of the greatest.
-fn greatest(indices: &[f64]) -> Vec<usize> {
+/// The places of the arms with the greatest index after `steps`.
+///
+/// The reference's clock counts every step, ours the units that are known. So what an arm that is gone was drawn for
+/// stands beside the arms, as units of an arm that cannot be drawn.
+fn greatest(problem: &Problem, arms: &ArmsInPlay, steps: u64) -> Option<Vec<usize>> {
+    let mut known: Vec<Moments> = arms.known().iter().map(Moments::from).collect();
+    let count = known.len();
+    let unknown = steps as f64 - known.iter().map(|arm| arm.n).sum::<f64>();
+    known.push(Moments {
+        n: unknown,
+        ..Moments::default()
+    });
+    let indices = indices(&problem.policy.kind, &known)?;
+    let indices = &indices[..count];
     let bar = indices.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    (0..indices.len())
-        .filter(|&arm| indices[arm] >= bar)
-        .collect()
+    Some((0..count).filter(|&arm| indices[arm] >= bar).collect())
 }
