@@ -1,39 +1,42 @@
 //! Rewards in the units that people think in: rates in percent, scaled rewards in their own values.
 
+use bandit::scale::Scale;
 use protocol::experiments::RewardScale;
 
 /// How an experiment's rewards are written. Every reward on the wire is in `0..=1`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Units(Option<RewardScale>);
+pub struct Units(Option<Scale>);
 
 impl Units {
     /// The units of a reward with this scale; rates, if it has none.
     pub fn of(scale: Option<RewardScale>) -> Self {
-        Self(scale.filter(|scale| (scale.at_one - scale.at_zero).abs() > 0.0))
+        let scale = scale.map(|RewardScale { at_zero, at_one }| Scale { at_zero, at_one });
+        Self(scale.filter(|scale| scale.span() > 0.0))
     }
 
     /// A mean reward as a number on an axis: in percent, or in its own values.
     pub fn number(self, reward: f64) -> f64 {
         match self.0 {
             None => reward * 100.0,
-            Some(scale) => scale.at_zero + reward * (scale.at_one - scale.at_zero),
+            Some(scale) => scale.value(reward),
         }
+    }
+
+    /// Whether rewards are rates of success.
+    pub fn is_rate(self) -> bool {
+        self.0.is_none()
     }
 
     /// What stands behind such a number.
     pub fn sign(self) -> &'static str {
-        if self.0.is_some() { "" } else { "%" }
+        if self.is_rate() { "%" } else { "" }
     }
 
     /// A mean reward: `8.12%`, or `3.40` of a scale of 1 to 5.
     pub fn value(self, reward: f64) -> String {
         match self.0 {
             None => format!("{:.2}%", reward * 100.0),
-            Some(scale) => {
-                let digits = digits(scale);
-                let value = scale.at_zero + reward * (scale.at_one - scale.at_zero);
-                format!("{value:.digits$}")
-            }
+            Some(scale) => format!("{:.*}", scale.digits(), scale.value(reward)),
         }
     }
 
@@ -51,10 +54,7 @@ impl Units {
     pub fn difference(self, reward: f64) -> String {
         match self.0 {
             None => format!("{:+.2} pp", reward * 100.0),
-            Some(scale) => {
-                let digits = digits(scale);
-                format!("{:+.digits$}", reward * (scale.at_one - scale.at_zero))
-            }
+            Some(scale) => format!("{:+.*}", scale.digits(), scale.difference(reward)),
         }
     }
 
@@ -77,11 +77,7 @@ impl Units {
     pub fn error(self, reward: f64) -> String {
         match self.0 {
             None => format!("{:.2}", reward * 100.0),
-            Some(scale) => {
-                let digits = digits(scale);
-                let span = (scale.at_one - scale.at_zero).abs();
-                format!("{:.digits$}", reward * span)
-            }
+            Some(scale) => format!("{:.*}", scale.digits(), reward * scale.span()),
         }
     }
 
@@ -89,24 +85,14 @@ impl Units {
     pub fn size(self, reward: f64) -> String {
         match self.0 {
             None => format!("{:.3} pp", reward * 100.0),
-            Some(scale) => {
-                let digits = digits(scale) + 1;
-                let span = (scale.at_one - scale.at_zero).abs();
-                format!("{:.digits$}", reward * span)
-            }
+            Some(scale) => format!("{:.*}", scale.digits() + 1, reward * scale.span()),
         }
     }
 
     /// Whether a greater reward is a lesser value.
     fn falls(self) -> bool {
-        self.0.is_some_and(|scale| scale.at_one < scale.at_zero)
+        self.0.is_some_and(Scale::falls)
     }
-}
-
-/// As many as tell a three-hundredth of the scale apart.
-fn digits(scale: RewardScale) -> usize {
-    let span = (scale.at_one - scale.at_zero).abs();
-    (2.5 - span.log10()).ceil().clamp(0.0, 9.0) as usize
 }
 
 #[cfg(test)]

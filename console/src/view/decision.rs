@@ -7,6 +7,7 @@ use ratatui::text::Line;
 use super::paper::{heading, line, plain};
 use super::text;
 use crate::theme::{Role, Theme};
+use crate::units::Units;
 
 /// How loud a decision is: what asks for somebody's hand is loud.
 pub(super) fn role(decision: &DecisionLine) -> Role {
@@ -39,7 +40,12 @@ pub(super) fn said(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
 }
 
 /// All of it.
-pub(super) fn whole(decision: Option<&Decision>, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+pub(super) fn whole(
+    decision: Option<&Decision>,
+    units: Units,
+    theme: &Theme,
+    width: u16,
+) -> Vec<Line<'static>> {
     let Some(decision) = decision else {
         let why = "Nothing is recommended: the file has no decision section, it has ended, or it was not looked at yet.";
         return wrapped(theme, Role::Dim, why, width);
@@ -70,7 +76,7 @@ pub(super) fn whole(decision: Option<&Decision>, theme: &Theme, width: u16) -> V
     lines.push(heading(theme, "Gates", width));
     lines.extend(checks(&decision.gates, theme, width));
     lines.push(heading(theme, "Arms, all lanes, adjusted for time", width));
-    lines.extend(numbers(&decision.numbers, theme));
+    lines.extend(numbers(&decision.numbers, units, theme));
     lines
 }
 
@@ -94,7 +100,7 @@ fn checks(checks: &[DecisionCheck], theme: &Theme, width: u16) -> Vec<Line<'stat
     lines
 }
 
-fn numbers(numbers: &[DecisionNumbers], theme: &Theme) -> Vec<Line<'static>> {
+fn numbers(numbers: &[DecisionNumbers], units: Units, theme: &Theme) -> Vec<Line<'static>> {
     let names = numbers.iter().map(|arm| text::width(&arm.arm));
     let names = names.max().unwrap_or(0).clamp(3, 16);
     let ellipsis = theme.glyphs.ellipsis;
@@ -109,20 +115,20 @@ fn numbers(numbers: &[DecisionNumbers], theme: &Theme) -> Vec<Line<'static>> {
     let mut lines = vec![plain(theme, Role::Dim, titles)];
     lines.extend(numbers.iter().map(|arm| {
         let lift = match (arm.lift, arm.lift_low, arm.lift_high) {
-            (Some(lift), Some(low), Some(high)) => format!(
-                "{:+.2} ({:+.2} .. {:+.2}) points",
-                lift * 100.0,
-                low * 100.0,
-                high * 100.0
-            ),
+            (Some(lift), Some(low), Some(high)) => {
+                let (by, ends) = (units.difference(lift), units.differences(low, high));
+                let number = |text: &str| text.trim_end_matches(" pp").to_owned();
+                let points = if units.is_rate() { " points" } else { "" };
+                format!("{} ({}){points}", number(&by), number(&ends))
+            }
             _ if arm.p_better.is_none() => "control".to_owned(),
             _ => "not known".to_owned(),
         };
         let row = format!(
-            "   {} {:>9} {:>6.2}% {:>8} {:>9}  {lift}",
+            "   {} {:>9} {:>7} {:>8} {:>9}  {lift}",
             text::left(&arm.arm, names, ellipsis),
             text::count(arm.samples),
-            arm.mean * 100.0,
+            units.value(arm.mean),
             text::probability(arm.p_best),
             arm.p_better.map_or_else(String::new, text::probability),
         );

@@ -13,6 +13,7 @@ use super::{bands, decision, guardrails, posterior, text};
 use crate::model::Model;
 use crate::model::detail::Pane;
 use crate::theme::{Role, Theme};
+use crate::units::Units;
 
 /// How much is on the screen, most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -200,7 +201,8 @@ fn one(model: &Model, row: &Row, theme: &Theme, body: Rect, pane: Pane) -> Vec<L
         }
         Pane::Decision => {
             let decision = detail(model).and_then(|detail| detail.decision.as_ref());
-            lines.extend(decision::whole(decision, theme, width));
+            let units = Units::of(row.scale);
+            lines.extend(decision::whole(decision, units, theme, width));
         }
         Pane::Events => {
             lines.push(heading(theme, "Events, newest first", width));

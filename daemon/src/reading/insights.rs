@@ -7,7 +7,7 @@ use bandit::spec;
 use protocol::evidence::{ArmEvidence, LaneEvidence};
 use protocol::experiments::{ArmInsight, ArmRow, Insights, Results, Row};
 
-use super::{Reading, ReadingError};
+use super::{Reading, ReadingError, row};
 use crate::world::Live;
 
 /// Fewer resolved units than this say little about a rate of a few percent.
@@ -137,12 +137,16 @@ fn summary(row: &Row, best_first: &[ArmInsight]) -> String {
             "too early to tell: an arm has {few} resolved units, {FEW} are the least worth reading"
         );
     }
+    // the lesser value first
+    let mut ends = [leader.low, leader.high];
+    if row.scale.is_some_and(|scale| scale.at_one < scale.at_zero) {
+        ends.reverse();
+    }
+    let [low, high] = ends.map(|end| row::said(row.scale, end));
     format!(
-        "{} leads with {:.2}% ({:.2}% to {:.2}%), is the best arm with probability {}, and gets {:.1}% of new units",
+        "{} leads with {} ({low} to {high}), is the best arm with probability {}, and gets {:.1}% of new units",
         leader.arm,
-        leader.rate * 100.0,
-        leader.low * 100.0,
-        leader.high * 100.0,
+        row::said(row.scale, leader.rate),
         likely(leader.p_best),
         row.arms
             .iter()

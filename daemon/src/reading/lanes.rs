@@ -4,6 +4,7 @@ use bandit::lanes::{Difference, Earned, differences};
 use protocol::experiments::{LaneDifference, LaneResults, RewardScale};
 
 use super::insights::FEW;
+use super::row;
 
 /// The learning lanes in force, with what they earned.
 pub(super) struct Compared<'a> {
@@ -87,13 +88,7 @@ impl<'a> Compared<'a> {
 
     /// A mean reward as people say it.
     fn value(&self, reward: f64) -> String {
-        match self.scale {
-            None => format!("{:.2}%", reward * 100.0),
-            Some(scale) => {
-                let value = scale.at_zero + reward * (scale.at_one - scale.at_zero);
-                format!("{value:.2}")
-            }
-        }
+        row::said(self.scale, reward)
     }
 
     /// A difference of mean rewards: above 0 is better, also where less is better.

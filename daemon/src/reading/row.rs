@@ -2,8 +2,8 @@
 
 use bandit::experiment::RunState;
 use bandit::lanes::Lane;
+use bandit::scale::Scale;
 use bandit::spec;
-use bandit::spec::model::{Direction, OutcomeSpec};
 use chrono::{DateTime, Utc};
 use protocol::experiments::{GuardrailRow, RewardScale, Row};
 
@@ -62,14 +62,19 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
 
 /// Between which values the reward lies.
 pub(super) fn scale(live: &Live) -> Option<RewardScale> {
-    let OutcomeSpec::Scaled { min, max, .. } = live.spec.reward.outcome else {
-        return None;
-    };
-    let (at_zero, at_one) = match live.spec.reward.direction {
-        Direction::Increase => (min, max),
-        Direction::Decrease => (max, min),
-    };
+    let Scale { at_zero, at_one } = Scale::of(&live.spec.reward)?;
     Some(RewardScale { at_zero, at_one })
+}
+
+/// A mean reward as people say it: a rate in percent, a scaled reward as a value.
+pub(super) fn said(scale: Option<RewardScale>, reward: f64) -> String {
+    match scale {
+        None => format!("{:.2}%", reward * 100.0),
+        Some(RewardScale { at_zero, at_one }) => {
+            let scale = Scale { at_zero, at_one };
+            format!("{:.*}", scale.digits(), scale.value(reward))
+        }
+    }
 }
 
 fn by_and_why(state: &RunState) -> (String, String) {

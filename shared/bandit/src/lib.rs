@@ -17,6 +17,7 @@ pub mod policy;
 pub mod posterior;
 pub mod probability;
 pub mod reward;
+pub mod scale;
 pub mod simulate;
 pub mod spec;
 pub mod targeting;

@@ -5,6 +5,7 @@ use bandit::decision::{
 };
 use bandit::experiment::{Arm, ArmId, Millis};
 use bandit::inference::Period;
+use bandit::scale::Scale;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -51,6 +52,7 @@ pub(super) async fn gather(
         sample_ratio,
         guardrails: guardrails(live),
         late_share: late_share(tx, live).await?,
+        scale: Scale::of(&live.spec.reward),
     })
 }
 

@@ -222,5 +222,6 @@ fn evidence(rules: &Rules, policy: &PolicySpec, periods: &[Period], at: Millis) 
         },
         guardrails: Vec::new(),
         late_share: 0.0,
+        scale: None,
     }
 }

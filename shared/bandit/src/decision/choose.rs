@@ -66,7 +66,7 @@ fn overwhelming(look: &Look) -> Option<(Choice, Vec<Check>)> {
         .filter(|(arm, _)| comparable(look, arm))
         .map(|(arm, versus)| {
             let better = p_better(look, arm, versus, look.rules.p_overwhelming);
-            (arm, vec![better, lift_above_zero(arm, versus)])
+            (arm, vec![better, lift_above_zero(look, arm, versus)])
         })
         .filter(|(_, checks)| checks.iter().all(Check::passes));
     let (arm, checks) = passed.next()?;

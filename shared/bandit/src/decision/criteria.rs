@@ -2,6 +2,7 @@
 
 use super::gates::{check, pass_if};
 use super::{ArmEvidence, Check, Look, Status, Versus, words};
+use crate::scale::Scale;
 use crate::spec::model::DecisionPreset;
 
 /// What an arm must show to be shipped.
@@ -17,7 +18,7 @@ pub(super) fn ship_checks(
         return if stands {
             vec![p_better(look, arm, versus, rules.p_ship.leave)]
         } else {
-            vec![lift_above_zero(arm, versus)]
+            vec![lift_above_zero(look, arm, versus)]
         };
     }
     vec![
@@ -46,13 +47,20 @@ pub(super) fn p_better(look: &Look, arm: &ArmEvidence, versus: &Versus, limit: f
     }
 }
 
-pub(super) fn lift_above_zero(arm: &ArmEvidence, versus: &Versus) -> Check {
+/// Of the reward: where less of its value is better, the value's own difference is to be below 0.
+pub(super) fn lift_above_zero(look: &Look, arm: &ArmEvidence, versus: &Versus) -> Check {
     let Some(lift) = versus.lift else {
         return check(
             "lift",
             Status::Unknown,
             format!("the weighted lift of \"{}\" is not known", arm.name),
         );
+    };
+    let scale = look.evidence.scale;
+    let (bound, side) = if scale.is_some_and(Scale::falls) {
+        ("at most", "below")
+    } else {
+        ("at least", "above")
     };
     Check {
         arm: Some(arm.arm),
@@ -62,9 +70,9 @@ pub(super) fn lift_above_zero(arm: &ArmEvidence, versus: &Versus) -> Check {
             "lift",
             pass_if(lift.low > 0.0),
             format!(
-                "the weighted lift of \"{}\" is at least {}, needs to be above 0",
+                "the weighted lift of \"{}\" is {bound} {}, needs to be {side} 0",
                 arm.name,
-                words::points(lift.low)
+                words::difference(scale, lift.low)
             ),
         )
     }

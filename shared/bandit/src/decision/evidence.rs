@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::experiment::{ArmId, Millis};
 use crate::inference::{Period, srm};
+use crate::scale::Scale;
 
 /// The whole experiment at one instant. All numbers are finite, so that they can be stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Evidence {
     pub guardrails: Vec<GuardrailEvidence>,
     /// The part of the events that came too late to count, in `0..=1`.
     pub late_share: f64,
+    /// What rewards are said in; `None` for rates, and in decisions of before there was this.
+    #[serde(default)]
+    pub scale: Option<Scale>,
 }
 
 /// One arm.

@@ -3,6 +3,7 @@
 use super::{ArmEvidence, Check, Choice, Look, Status, gates};
 use crate::experiment::{ArmId, Millis};
 use crate::plan::numbers;
+use crate::scale::Scale;
 
 const MINUTE: f64 = 60_000.0;
 const HOUR: f64 = 60.0 * MINUTE;
@@ -43,11 +44,16 @@ fn ship(look: &Look, id: ArmId) -> String {
         count(evidence.resolved())
     );
     let lift = versus.lift.map_or_else(String::new, |lift| {
+        let (mut first, mut last) = (lift.low, lift.high);
+        if evidence.scale.is_some_and(Scale::falls) {
+            std::mem::swap(&mut first, &mut last);
+        }
+        let said = |lift: f64| difference(evidence.scale, lift);
         format!(
             ", by {} ({} to {})",
-            points(lift.estimate),
-            points(lift.low),
-            points(lift.high)
+            said(lift.estimate),
+            said(first),
+            said(last)
         )
     });
     format!(
@@ -171,9 +177,13 @@ pub(super) fn percent(part: f64) -> String {
     format!("{}%", (part * 1e4).round() / 1e2)
 }
 
-/// A difference of rewards in points of a hundred, such as `+0.43 points`.
-pub(super) fn points(difference: f64) -> String {
-    format!("{:+.2} points", difference * 1e2)
+/// A difference of rewards: of rates in points of a hundred, such as `+0.43 points`; of scaled rewards in their own
+/// values, such as `-5.2`.
+pub(super) fn difference(scale: Option<Scale>, reward: f64) -> String {
+    match scale {
+        None => format!("{:+.2} points", reward * 1e2),
+        Some(scale) => format!("{:+.*}", scale.digits(), scale.difference(reward)),
+    }
 }
 
 /// A p-value with two digits.

@@ -5,6 +5,7 @@ use bandit::decision::{
     Memory, Rules, SampleRatio, Status, Versus, decide,
 };
 use bandit::experiment::{ArmId, Millis};
+use bandit::scale::Scale;
 use bandit::spec::defaults;
 use bandit::spec::model::{DecisionPreset, DecisionSpec};
 
@@ -34,6 +35,7 @@ fn evidence(arms: Vec<ArmEvidence>) -> Evidence {
         },
         guardrails: Vec::new(),
         late_share: 0.0,
+        scale: None,
     }
 }
 
@@ -113,6 +115,37 @@ fn ships_a_winner_at_the_end_of_whole_weeks_and_says_by_how_much() {
         decision.reasons[0].threshold,
         Some(decision.rules.p_ship.enter)
     );
+}
+
+#[test]
+fn scaled_rewards_are_said_in_their_own_values() {
+    let mut minutes = blue(0.995);
+    minutes.scale = Some(Scale {
+        at_zero: 60.0,
+        at_one: 0.0,
+    });
+    let lift = LiftInterval {
+        estimate: 0.08,
+        low: 0.01,
+        high: 0.15,
+    };
+    minutes.arms[1].versus.as_mut().unwrap().lift = Some(lift);
+    let shipped = standard(&minutes).sentence;
+    assert!(
+        shipped.contains("better than \"green\", by -4.8 (-9.0 to -0.6), after"),
+        "{shipped}"
+    );
+    let strict = look(DecisionPreset::Strict, &minutes, &Memory::default());
+    assert_eq!(
+        strict.reasons[0].text,
+        "the weighted lift of \"blue\" is at most -0.6, needs to be below 0"
+    );
+    minutes.scale = Some(Scale {
+        at_zero: 1.0,
+        at_one: 5.0,
+    });
+    let shipped = standard(&minutes).sentence;
+    assert!(shipped.contains("by +0.32 (+0.04 to +0.60)"), "{shipped}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::decision::{
 use crate::experiment::{ArmId, Millis};
 use crate::inference::Period;
 use crate::policy::PolicyError;
+use crate::scale::Scale;
 use crate::simulate::experiment::DAY;
 use crate::spec::model::DecisionPreset;
 
@@ -111,6 +112,7 @@ impl Watch {
             sample_ratio: SampleRatio::of(periods),
             guardrails: Vec::new(),
             late_share: 0.0,
+            scale: Scale::of(reward),
         })
     }
 }
