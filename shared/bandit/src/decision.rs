@@ -158,12 +158,12 @@ pub fn decide(rules: &Rules, evidence: &Evidence, memory: &Memory) -> Decision {
         choice,
         sentence: words::sentence(&look, choice, &reasons, &gates, days_left),
         caution: rules.caution(),
+        memory: memory.after(rules, evidence, (choice, &reasons)),
         reasons,
         gates,
         days_left,
         rules: rules.clone(),
         evidence: evidence.clone(),
-        memory: memory.after(rules, evidence, choice),
     }
 }
 

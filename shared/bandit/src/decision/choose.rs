@@ -5,6 +5,15 @@ use super::evidence::GuardrailStatus;
 use super::gates::{self, check, cycle_ends, enough, pass_if};
 use super::{ArmEvidence, Check, Choice, Look, words};
 
+/// No treatment is likely to be worth it.
+const FUTILE: &str = "futile";
+
+/// The leading treatment is as good as control.
+const SAME: &str = "same";
+
+/// A treatment is worse than control.
+const HARM: &str = "harm";
+
 /// The choice and what was compared for it.
 pub(super) fn choose(look: &Look, gates: &[Check]) -> (Choice, Vec<Check>) {
     if let Some(stop) = stop_at_once(look) {
@@ -104,7 +113,7 @@ fn ship_or_iterate(look: &Look, arm: &ArmEvidence) -> Choice {
 
 /// Stop: no treatment is likely to be better by what is worth having.
 fn futile(look: &Look) -> Option<(Choice, Vec<Check>)> {
-    let stands = look.memory.choice == Choice::Kill;
+    let stands = look.memory.stands(Choice::Kill, FUTILE);
     if !stands && !cycle_ends(look) {
         return None;
     }
@@ -125,7 +134,7 @@ fn futile(look: &Look) -> Option<(Choice, Vec<Check>)> {
                 arm: Some(arm.arm),
                 value: Some(versus.p_worthwhile),
                 threshold: Some(limit),
-                ..check("futile", pass_if(hopeless && comparable(look, arm)), text)
+                ..check(FUTILE, pass_if(hopeless && comparable(look, arm)), text)
             }
         })
         .collect();
@@ -135,7 +144,7 @@ fn futile(look: &Look) -> Option<(Choice, Vec<Check>)> {
 
 /// Iterate: the leading treatment is as good as control, for all that matters.
 fn same(look: &Look) -> Option<(Choice, Vec<Check>)> {
-    let stands = look.memory.choice == Choice::Iterate;
+    let stands = look.memory.stands(Choice::Iterate, SAME);
     if !stands && !cycle_ends(look) {
         return None;
     }
@@ -152,7 +161,7 @@ fn same(look: &Look) -> Option<(Choice, Vec<Check>)> {
         arm: Some(arm.arm),
         value: Some(versus.p_same),
         threshold: Some(limit),
-        ..check("same", pass_if(versus.p_same >= limit), text)
+        ..check(SAME, pass_if(versus.p_same >= limit), text)
     };
     (found.passes() && comparable(look, arm)).then_some((Choice::Iterate, vec![found]))
 }
@@ -168,8 +177,8 @@ fn harmful(look: &Look) -> Option<(Choice, Vec<Check>)> {
         .filter(|(arm, _)| comparable(look, arm))
         .filter_map(|(arm, versus)| {
             let choice = Choice::KillArm { arm: arm.arm };
-            let standing = [choice, Choice::Kill].contains(&look.memory.choice);
-            let limit = look.rules.p_harm.of(standing);
+            let standing = [choice, Choice::Kill].map(|choice| look.memory.stands(choice, HARM));
+            let limit = look.rules.p_harm.of(standing.contains(&true));
             let worse = 1.0 - versus.p_better;
             let in_a_row = days
                 .iter()
@@ -197,7 +206,7 @@ fn harmful(look: &Look) -> Option<(Choice, Vec<Check>)> {
                 } else {
                     look.rules.p_harm_daily
                 }),
-                ..check("harm", pass_if(true), text)
+                ..check(HARM, pass_if(true), text)
             };
             Some((choice, found))
         })

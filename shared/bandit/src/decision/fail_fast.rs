@@ -6,6 +6,9 @@ use super::choose::stop_at_once;
 use super::gates::{self, check, pass_if};
 use super::{ArmEvidence, Check, Choice, Look, words};
 
+/// An arm is worse than the leader.
+const P_WORSE: &str = "p_worse";
+
 /// The choice and what was compared for it.
 pub(super) fn choose(look: &Look, gates: &[Check]) -> (Choice, Vec<Check>) {
     if let Some(stop) = stop_at_once(look) {
@@ -54,7 +57,7 @@ fn limit(look: &Look, arm: &ArmEvidence) -> f64 {
     let stands = match look.memory.choice {
         Choice::KillArm { arm: id } => id == arm.arm,
         Choice::Ship { arm: id } => id != arm.arm,
-        Choice::Kill => !arm.control,
+        Choice::Kill => !arm.control && look.memory.stands(Choice::Kill, P_WORSE),
         Choice::KeepRunning | Choice::Iterate => false,
     };
     look.rules.p_ship.of(stands)
@@ -78,7 +81,7 @@ fn p_below(look: &Look, leader: &ArmEvidence, arm: &ArmEvidence) -> Check {
         value: Some(arm.p_below_leader),
         threshold: Some(limit),
         ..check(
-            "p_worse",
+            P_WORSE,
             pass_if(loses(look, arm)),
             format!(
                 "P(\"{}\" worse than \"{}\") is {} over {} outcomes, needs {} over {}",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Choice, Evidence, Rules};
+use super::{Check, Choice, Evidence, Rules};
 use crate::experiment::{ArmId, Millis};
 
 /// The memory after a look; the default before the first.
@@ -10,6 +10,9 @@ use crate::experiment::{ArmId, Millis};
 pub struct Memory {
     /// What was recommended.
     pub choice: Choice,
+    /// The name of the check that spoke for it first; `None` in memories of before it was kept.
+    #[serde(default)]
+    pub finding: Option<String>,
     /// The time since the start at which that was first recommended.
     pub since: Millis,
     /// Whole cycles whose end has been looked at: each end is one chance to be wrong, not one an hour.
@@ -21,14 +24,26 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Whether `choice` was recommended for this finding: only then is less enough for the finding to stay. An end for
+    /// another reason lends it nothing.
+    pub(super) fn stands(&self, choice: Choice, finding: &str) -> bool {
+        let found = self.finding.as_deref();
+        self.choice == choice && found.is_none_or(|found| found == finding)
+    }
+
     /// Days in a row on which `arm` has looked worse than control.
     pub(super) fn days_against(&self, arm: ArmId) -> u32 {
         let found = self.against.iter().find(|(id, _)| *id == arm);
         found.map_or(0, |(_, days)| *days)
     }
 
-    /// The memory after a look that ended with `choice`.
-    pub(super) fn after(&self, rules: &Rules, evidence: &Evidence, choice: Choice) -> Self {
+    /// The memory after a look that ended with `choice`, for these reasons.
+    pub(super) fn after(
+        &self,
+        rules: &Rules,
+        evidence: &Evidence,
+        (choice, reasons): (Choice, &[Check]),
+    ) -> Self {
         let since = if choice == self.choice {
             self.since
         } else {
@@ -36,6 +51,7 @@ impl Memory {
         };
         Self {
             choice,
+            finding: reasons.first().map(|reason| reason.name.clone()),
             since,
             cycles: rules.cycles(evidence.matured_for),
             day: rules.days(evidence.matured_for),

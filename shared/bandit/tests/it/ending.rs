@@ -334,6 +334,44 @@ fn tries_something_else_when_there_is_no_difference_worth_having() {
     );
 }
 
+/// What is less than enough keeps a recommendation only if that is what it was made for.
+#[test]
+fn an_end_for_another_reason_lends_a_finding_nothing() {
+    let after = |before: &Decision, evidence: &Evidence| {
+        let mut midweek = evidence.clone();
+        midweek.matured_for = days(15.5);
+        look(DecisionPreset::Standard, &midweek, &before.memory).choice
+    };
+    let (mut same, mut nearly) = (blue(0.7), blue(0.7));
+    same.arms[1].versus.as_mut().unwrap().p_same = 0.96;
+    nearly.arms[1].versus.as_mut().unwrap().p_same = 0.92;
+    let mut warned = blue(0.995);
+    warned.guardrails = vec![guardrail(GuardrailStatus::Warn, Some(BLUE))];
+    assert_eq!(after(&standard(&same), &nearly), Choice::Iterate);
+    assert_eq!(standard(&warned).choice, Choice::Iterate);
+    assert_eq!(after(&standard(&warned), &nearly), Choice::KeepRunning);
+
+    let (mut futile, mut barely) = (blue(0.3), blue(0.3));
+    futile.arms[1].versus.as_mut().unwrap().p_worthwhile = 0.04;
+    barely.arms[1].versus.as_mut().unwrap().p_worthwhile = 0.08;
+    let mut invalid = blue(0.5);
+    invalid.sample_ratio.e_value = Some(1_001.0);
+    assert_eq!(after(&standard(&futile), &barely), Choice::Kill);
+    assert_eq!(standard(&invalid).choice, Choice::Kill);
+    assert_eq!(after(&standard(&invalid), &barely), Choice::KeepRunning);
+}
+
+#[test]
+fn memories_of_before_findings_were_kept_can_be_read() {
+    let mut stored = serde_json::to_value(standard(&blue(0.995)).memory).unwrap();
+    stored.as_object_mut().unwrap().remove("finding").unwrap();
+    let memory: Memory = serde_json::from_value(stored).unwrap();
+    let mut weaker = blue(0.96);
+    weaker.matured_for = days(15.5);
+    let still = look(DecisionPreset::Standard, &weaker, &memory);
+    assert_eq!(still.choice, Choice::Ship { arm: BLUE });
+}
+
 #[test]
 fn time_ends_every_experiment() {
     let late = |p: f64| {
