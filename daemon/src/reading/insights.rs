@@ -191,7 +191,7 @@ fn caveats(
         .map_or(0, |lane| lane.version.0);
     if version > 1 {
         caveats.push(
-            "rates and their intervals are the policy's posterior: it takes rates as constant, and looking again and again at it declares winners too often. Weighted figures hold at every look"
+            "rates and their intervals are posteriors: they take rates as constant, and looking again and again at it declares winners too often. Weighted figures hold at every look"
                 .to_owned(),
         );
     }
