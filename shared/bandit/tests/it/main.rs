@@ -14,6 +14,7 @@ mod decisions;
 mod draws;
 mod ending;
 mod false_alarms;
+mod flat_prior;
 mod guardrails;
 mod inference_coverage;
 mod inference_oracles;
