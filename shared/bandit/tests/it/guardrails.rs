@@ -2,46 +2,24 @@
 
 use bandit::guardrail::{ALARM, Cusum, Limit, State, Window, ln_e_value, p_over};
 use bandit::posterior::BetaPosterior;
-use bandit::simulate::generator::Generator;
+use bandit::simulate::Generator;
 use proptest::prelude::*;
 
 use crate::common::same_cases;
-
-/// Requests in a window of five minutes.
-const REQUESTS: u64 = 1000;
+use crate::traffic::{DAY, MINUTES, fails_at};
 
 /// Windows in a week.
-const WEEK: u32 = 7 * 288;
+const WEEK: u32 = 7 * DAY;
 
 fn limit() -> Limit {
     Limit::new(0.01).unwrap()
-}
-
-/// One window of requests of which each fails with this rate, from the gaps between failures.
-fn window(generator: &mut Generator, rate: f64) -> Window {
-    let per_request = -(-rate).ln_1p();
-    let mut failed = 0;
-    let mut at = generator.exponential() / per_request;
-    while at < REQUESTS as f64 {
-        failed += 1;
-        at = at.floor() + 1.0 + generator.exponential() / per_request;
-    }
-    Window::new(REQUESTS, failed)
-}
-
-/// The window with which the guardrail fails, counted from 1; `None` if it does not.
-fn fails_at(cusum: &mut Cusum, generator: &mut Generator, rate: f64, windows: u32) -> Option<u32> {
-    (1..=windows).find(|_| {
-        *cusum = cusum.after(limit(), window(generator, rate));
-        cusum.state(limit()) == State::Fail
-    })
 }
 
 /// How many of the runs fail within a week.
 fn false_alarms(rate: f64, runs: u64) -> usize {
     let of_run = |run| {
         let mut generator = Generator::new(7, run, 0);
-        fails_at(&mut Cusum::default(), &mut generator, rate, WEEK)
+        fails_at(limit(), &mut Cusum::default(), &mut generator, rate, WEEK)
     };
     (0..runs).filter_map(of_run).count()
 }
@@ -52,8 +30,9 @@ fn median_delay(rate: f64, runs: u64) -> u32 {
         .map(|run| {
             let mut generator = Generator::new(11, run, 0);
             let mut cusum = Cusum::default();
-            assert_eq!(fails_at(&mut cusum, &mut generator, 0.005, 864), None);
-            5 * fails_at(&mut cusum, &mut generator, rate, WEEK).unwrap()
+            let early = fails_at(limit(), &mut cusum, &mut generator, 0.005, 3 * DAY);
+            assert_eq!(early, None);
+            MINUTES * fails_at(limit(), &mut cusum, &mut generator, rate, WEEK).unwrap()
         })
         .collect();
     delays.sort_unstable();

@@ -15,6 +15,7 @@ mod draws;
 mod ending;
 mod false_alarms;
 mod flat_prior;
+mod guardrail_rules;
 mod guardrails;
 mod inference_coverage;
 mod inference_oracles;
@@ -32,3 +33,5 @@ mod regret_by_index;
 mod regret_reference;
 mod rewards;
 mod simulations;
+#[path = "../../examples/guardrail_delays/traffic.rs"]
+mod traffic;

@@ -2,15 +2,13 @@
 //! limit: the table of STATS 7.4, 400 runs with windows of 5 minutes and 1,000 requests against a limit of 1 %.
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
-use bandit::guardrail::{Cusum, InvalidLimit, Limit, State, Window};
-use bandit::simulate::generator::Generator;
+mod traffic;
+
+use bandit::guardrail::{Cusum, InvalidLimit, Limit};
+use bandit::simulate::Generator;
+use traffic::{DAY, MINUTES, fails_at};
 
 const RUNS: u64 = 400;
-const REQUESTS: u64 = 1000;
-const MINUTES: u32 = 5;
-
-/// Windows.
-const DAY: u32 = 24 * 60 / MINUTES;
 
 fn main() -> Result<(), InvalidLimit> {
     let limit = Limit::new(0.01)?;
@@ -48,30 +46,4 @@ fn main() -> Result<(), InvalidLimit> {
         );
     }
     Ok(())
-}
-
-/// The window with which the guardrail fails, counted from 1.
-fn fails_at(
-    limit: Limit,
-    cusum: &mut Cusum,
-    generator: &mut Generator,
-    rate: f64,
-    windows: u32,
-) -> Option<u32> {
-    (1..=windows).find(|_| {
-        *cusum = cusum.after(limit, window(generator, rate));
-        cusum.state(limit) == State::Fail
-    })
-}
-
-/// One window, from the gaps between failures, which are geometric.
-fn window(generator: &mut Generator, rate: f64) -> Window {
-    let per_request = -(-rate).ln_1p();
-    let mut failed = 0;
-    let mut at = generator.exponential() / per_request;
-    while at < REQUESTS as f64 {
-        failed += 1;
-        at = at.floor() + 1.0 + generator.exponential() / per_request;
-    }
-    Window::new(REQUESTS, failed)
 }
