@@ -33,5 +33,6 @@ mod regret_by_index;
 mod regret_reference;
 mod rewards;
 mod simulations;
+mod stopping_rules;
 #[path = "../../examples/guardrail_delays/traffic.rs"]
 mod traffic;
