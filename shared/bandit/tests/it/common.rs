@@ -95,3 +95,11 @@ pub(crate) fn read_text(file: &str) -> String {
 pub(crate) fn read_json<T: DeserializeOwned>(file: &str) -> T {
     serde_json::from_str(&read_text(file)).unwrap()
 }
+
+/// How far two shares of so many runs are apart: in standard errors of their difference, less half a run of ours.
+pub(crate) fn apart((ours, runs): (f64, u64), (theirs, their_runs): (f64, u64)) -> f64 {
+    let (n, m) = (runs as f64, their_runs as f64);
+    let share = (ours * n + theirs * m + 1.0) / (n + m + 2.0);
+    let error = (share * (1.0 - share) * (1.0 / n + 1.0 / m)).sqrt();
+    ((ours - theirs).abs() - 0.5 / n).max(0.0) / error
+}

@@ -7,7 +7,7 @@ use bandit::posterior::BetaPosterior;
 use bandit::simulate::Generator;
 use serde::Deserialize;
 
-use crate::common::read_json;
+use crate::common::{apart, read_json};
 use crate::traffic::{DAY, MINUTES, window};
 
 const RUNS: u64 = 100;
@@ -167,15 +167,7 @@ fn cusum(threshold: f64, week: &[Window]) -> Option<usize> {
     })
 }
 
-/// Of a share of `RUNS` against one of `runs`: in standard errors of their difference, less half a run.
-fn off(ours: f64, theirs: f64, runs: u64) -> f64 {
-    let (n, m) = (RUNS as f64, runs as f64);
-    let share = (ours * n + theirs * m + 1.0) / (n + m + 2.0);
-    let error = (share * (1.0 - share) * (1.0 / n + 1.0 / m)).sqrt();
-    ((ours - theirs).abs() - 0.5 / n).max(0.0) / error
-}
-
-/// The same of a median, whose error is told from the 95th percentile as if delays were normal; less one window.
+/// How far a median is off: in standard errors, told from the 95th percentile as if delays were normal; less a window.
 fn median_off(ours: f64, row: &Row, detected: f64) -> f64 {
     let theirs = row.median_delay_minutes.unwrap();
     let sd = (row.p95_delay_minutes.unwrap() - theirs) / 1.645;
@@ -216,15 +208,19 @@ fn every_rule_trips_as_often_and_as_soon_as_in_the_reference_simulation() {
         };
         if let Some(theirs) = row.tripped_within_7_days {
             let ours = share(&|_| true);
-            look(ours, theirs, off(ours, theirs, row.runs));
+            look(ours, theirs, apart((ours, RUNS), (theirs, row.runs)));
             continue;
         }
         let early = share(&|at| at < CHANGE);
         let theirs = row.false_alarm_before_change.unwrap();
-        look(early, theirs, off(early, theirs, row.runs));
+        look(early, theirs, apart((early, RUNS), (theirs, row.runs)));
         let detected = share(&|at| at >= CHANGE);
         let theirs = row.detected.unwrap();
-        look(detected, theirs, off(detected, theirs, row.runs));
+        look(
+            detected,
+            theirs,
+            apart((detected, RUNS), (theirs, row.runs)),
+        );
         let mut delays: Vec<usize> = trips.iter().flatten().copied().collect();
         delays.retain(|at| *at >= CHANGE);
         delays.sort_unstable();

@@ -15,7 +15,7 @@ use bandit::spec::defaults;
 use bandit::spec::model::{BurnIn, DecisionPreset, PolicyKind, PolicySpec};
 use serde::Deserialize;
 
-use crate::common::read_json;
+use crate::common::{apart, read_json};
 use crate::traffic::successes;
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
@@ -127,14 +127,6 @@ fn learned(policy: &PolicySpec, pooled: &[ArmPeriod]) -> Vec<f64> {
         .iter()
         .map(|(_, share)| share)
         .collect()
-}
-
-/// Two shares, in standard errors of their difference, less half a run of ours.
-fn off((ours, runs): (f64, u64), (theirs, their_runs): (f64, u64)) -> f64 {
-    let (n, m) = (runs as f64, their_runs as f64);
-    let share = (ours * n + theirs * m + 1.0) / (n + m + 2.0);
-    let error = (share * (1.0 - share) * (1.0 / n + 1.0 / m)).sqrt();
-    ((ours - theirs).abs() - 0.5 / n).max(0.0) / error
 }
 
 /// All runs, on two threads.
@@ -284,7 +276,7 @@ fn fail_fast_rules_stop_as_often_as_in_the_reference_simulation() {
                     it[rule].is_some_and(|arm| rates[usize::from(arm.0)] >= best)
                 });
                 for (ours, theirs) in [(any, row.stopped), (wrong, row.stopped_on_not_worse_arm)] {
-                    let off = off((ours, runs), (theirs, row.runs));
+                    let off = apart((ours, runs), (theirs, row.runs));
                     let at = format!("{rates:?}, {}, Thompson {thompson}", row.rule);
                     assert!(
                         off <= 4.0,
@@ -399,7 +391,7 @@ fn ship_rules_ship_as_often_as_in_the_reference_simulation() {
         let compared = if row.thompson { 3 } else { 4 };
         for (rule, theirs) in theirs.into_iter().enumerate().take(compared) {
             let ours = share(&shipped, |it| it[rule]);
-            let off = off((ours, runs), (theirs, row.runs));
+            let off = apart((ours, runs), (theirs, row.runs));
             let at = format!("{:?}, Thompson {}, rule {rule}", row.rates, row.thompson);
             assert!(
                 off <= 4.0,
