@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bandit::experiment::{ArmId, ExperimentId, LaneId};
 use bandit::lanes::Lane;
 use bandit::policy;
-use bandit::posterior::{BetaPosterior, Family, Moments, Posterior, StudentTPosterior};
+use bandit::posterior::{BetaPosterior, Family, Moments, Posterior};
 use bandit::probability::{self, QuadratureError};
 use protocol::experiments::ArmRow;
 
@@ -145,16 +145,11 @@ fn loss_against(retired: Posterior, open: &[Posterior]) -> f64 {
 
 /// A Beta with this posterior's mean and variance, which is what screens draw; the uniform one where there is none.
 fn drawn_as(posterior: &Posterior) -> BetaPosterior {
-    let (mean, variance) = match *posterior {
-        Posterior::Beta(posterior) => return posterior,
-        Posterior::Normal(normal) => (normal.mean, normal.sd * normal.sd),
-        Posterior::StudentT(StudentTPosterior {
-            df,
-            location,
-            scale,
-        }) => (location, scale * scale * df / (df - 2.0)),
-    };
-    let strength = mean * (1.0 - mean) / variance - 1.0;
+    if let Posterior::Beta(posterior) = *posterior {
+        return posterior;
+    }
+    let (mean, sd) = (posterior.mean(), posterior.sd());
+    let strength = mean * (1.0 - mean) / (sd * sd) - 1.0;
     if !(strength.is_finite() && strength > 0.0) {
         return BetaPosterior {
             alpha: 1.0,

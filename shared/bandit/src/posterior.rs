@@ -42,6 +42,15 @@ impl Posterior {
         }
     }
 
+    /// The standard deviation; infinite or `NaN` for a Student-t with at most two degrees of freedom, which has none.
+    pub fn sd(&self) -> f64 {
+        match self {
+            Self::Beta(it) => it.sd(),
+            Self::Normal(it) => it.sd,
+            Self::StudentT(it) => it.sd(),
+        }
+    }
+
     /// The equal-tailed credible interval that holds `level` (in `0..1`) of the posterior, by its quantiles; `NaN`
     /// where its parameters are no posterior's.
     pub fn interval(&self, level: f64) -> (f64, f64) {

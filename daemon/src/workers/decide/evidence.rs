@@ -5,6 +5,7 @@ use bandit::decision::{
 };
 use bandit::experiment::{Arm, ArmId, Millis};
 use bandit::inference::Period;
+use bandit::policy::family;
 use bandit::scale::Scale;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -31,9 +32,9 @@ pub(super) async fn gather(
     let open = open_arms(live);
     let sample_ratio = SampleRatio::of(&periods);
     let resolved: u64 = periods.iter().map(Period::resolved).sum();
-    let (rules, prior) = (rules.clone(), live.spec.policy.prior);
+    let (rules, family) = (rules.clone(), family(&live.spec.policy));
     // Grows with arms and versions: the daemon has other things to do meanwhile.
-    let weighed = tokio::task::spawn_blocking(move || weigh(&rules, &open, &periods, prior));
+    let weighed = tokio::task::spawn_blocking(move || weigh(&rules, &open, &periods, family));
     let weighed = weighed.await.map_err(|_| DecideError::Ended)??;
     let running_for = started_for(live, now);
     let closes_after = live.spec.reward.closes_after();

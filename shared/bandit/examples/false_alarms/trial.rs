@@ -208,7 +208,8 @@ fn evidence(rules: &Rules, policy: &PolicySpec, periods: &[Period], at: Millis) 
             position: usize::from(number),
         })
         .collect();
-    let weighed = weigh(rules, &arms, periods, policy.prior).expect("finite counts can be weighed");
+    let weighed =
+        weigh(rules, &arms, periods, policy::family(policy)).expect("finite counts can be weighed");
     Evidence {
         running_for: at,
         matured_for: at,

@@ -12,13 +12,14 @@
 //! stays about the same; the weighted lift, which needs nothing of the kind, is reported beside every decision.
 
 use crate::inference::Period;
-use crate::posterior::BetaPosterior;
-use crate::spec::model::BetaPrior;
+use crate::posterior::Moments;
 
 /// The arms' means and how well they are known.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Adjusted {
     means: Vec<f64>,
+    /// Of one reward of each arm, within periods.
+    variances: Vec<f64>,
     /// Of the means, in variances of one reward. With a constant allocation it is diagonal, `1 / n`.
     covariance: Vec<Vec<f64>>,
 }
@@ -65,33 +66,52 @@ impl Adjusted {
                 (sum / all + effect).clamp(0.0, 1.0)
             })
             .collect();
-        Some(Self { means, covariance })
+        let variances = positions
+            .iter()
+            .map(|&position| variance_within(periods, position))
+            .collect();
+        Some(Self {
+            means,
+            variances,
+            covariance,
+        })
     }
 
-    /// What is believed of an arm by itself.
-    pub(super) fn posterior(&self, arm: usize, prior: BetaPrior) -> BetaPosterior {
-        self.worth(arm, self.covariance[arm][arm], prior)
+    /// What is known of an arm by itself.
+    pub(super) fn moments(&self, arm: usize) -> Moments {
+        self.worth(arm, self.covariance[arm][arm])
     }
 
-    /// What is believed of two arms against each other: what their estimates share is no part of their difference.
-    pub(super) fn pair(
-        &self,
-        a: usize,
-        b: usize,
-        prior: BetaPrior,
-    ) -> (BetaPosterior, BetaPosterior) {
+    /// What is known of two arms against each other: what their estimates share is no part of their difference.
+    pub(super) fn pair(&self, a: usize, b: usize) -> [Moments; 2] {
         let shared = self.covariance[a][b];
-        let of = |arm: usize| self.worth(arm, self.covariance[arm][arm] - shared, prior);
-        (of(a), of(b))
+        [a, b].map(|arm| self.worth(arm, self.covariance[arm][arm] - shared))
     }
 
     /// As many units of a constant allocation as would know it as well.
-    fn worth(&self, arm: usize, variance: f64, prior: BetaPrior) -> BetaPosterior {
+    fn worth(&self, arm: usize, variance: f64) -> Moments {
         let units = 1.0 / variance;
-        BetaPosterior {
-            alpha: prior.alpha + self.means[arm] * units,
-            beta: prior.beta + (1.0 - self.means[arm]) * units,
+        Moments::around(units, self.means[arm], self.variances[arm] * units)
+    }
+}
+
+/// The variance of one reward of the arm around its own mean in each period, so that a trend does not count as noise;
+/// 0 where no period has two.
+fn variance_within(periods: &[Period], position: usize) -> f64 {
+    let (mut squares, mut freedom) = (0.0, 0.0);
+    let of_arm = periods
+        .iter()
+        .filter_map(|period| period.arms.get(position));
+    for own in of_arm {
+        if let Some(variance) = own.variance() {
+            squares += variance * (own.n - 1) as f64;
+            freedom += (own.n - 1) as f64;
         }
+    }
+    if freedom > 0.0 {
+        squares / freedom
+    } else {
+        0.0
     }
 }
 
@@ -142,11 +162,6 @@ mod tests {
     use super::*;
     use crate::inference::ArmPeriod;
 
-    const PRIOR: BetaPrior = BetaPrior {
-        alpha: 1.0,
-        beta: 1.0,
-    };
-
     /// Units and rewards of each arm.
     fn period(arms: &[(u64, f64)]) -> Period {
         let arms = arms.iter().map(|&(n, sum)| ArmPeriod {
@@ -187,12 +202,11 @@ mod tests {
             .into_iter()
             .enumerate()
         {
-            let got = adjusted.posterior(arm, PRIOR);
-            assert!(close(got.alpha, 1.0 + sum), "arm {arm}: {got:?}");
-            assert!(close(got.beta, 1.0 + n - sum), "arm {arm}: {got:?}");
+            let got = adjusted.moments(arm);
+            assert!(close(got.n, n) && close(got.sum, sum), "arm {arm}: {got:?}");
         }
-        let (a, b) = adjusted.pair(0, 2, PRIOR);
-        assert!(close(a.alpha, 91.0) && close(b.alpha, 13.0));
+        let [a, b] = adjusted.pair(0, 2);
+        assert!(close(a.sum, 90.0) && close(b.sum, 12.0));
     }
 
     #[test]
@@ -214,9 +228,32 @@ mod tests {
             .sum();
         let adjusted = Adjusted::new(&periods, &[0, 1]).unwrap();
         assert!(close(adjusted.means[1] - adjusted.means[0], difference));
-        let (a, b) = adjusted.pair(0, 1, PRIOR);
-        let units = |it: BetaPosterior| it.alpha + it.beta - 2.0;
-        assert!(close(1.0 / units(a) + 1.0 / units(b), 1.0 / whole));
+        let [a, b] = adjusted.pair(0, 1);
+        assert!(close(1.0 / a.n + 1.0 / b.n, 1.0 / whole));
+    }
+
+    #[test]
+    fn a_trend_is_no_noise() {
+        // Rewards of 0.1 give or take 0.02 on one day, of 0.7 give or take 0.02 on the next.
+        let day = |mean: f64| {
+            let arm = ArmPeriod {
+                n: 100,
+                sum: 100.0 * mean,
+                sum_sq: 100.0 * (mean * mean + 0.0004),
+                ..ArmPeriod::default()
+            };
+            Period {
+                arms: vec![arm, arm],
+                ..Period::default()
+            }
+        };
+        let adjusted = Adjusted::new(&[day(0.1), day(0.7)], &[0, 1]).unwrap();
+        let own = adjusted.moments(0);
+        assert!(close(own.n, 200.0));
+        assert!(close(
+            own.squared_distances(),
+            200.0 * 0.0004 * 100.0 / 99.0
+        ));
     }
 
     #[test]

@@ -5,12 +5,11 @@ use super::{ArmEvidence, LiftInterval, Rules, Versus};
 use crate::experiment::ArmId;
 use crate::inference::aipw::{Aipw, Weighting};
 use crate::inference::{Period, asymptotic};
-use crate::posterior::{BetaPosterior, Posterior};
+use crate::posterior::{Family, Moments, Posterior};
 use crate::probability::{
     Equivalence, QuadratureError, best_arm, leader, p_equivalent, p_greater, p_lift_greater,
     value_remaining,
 };
-use crate::spec::model::BetaPrior;
 
 /// The quantile of the value remaining that is looked at (Scott 2010).
 const REMAINING: f64 = 0.95;
@@ -42,17 +41,22 @@ pub struct Weighed {
 
 /// Compares the open arms over the resolved units of `periods`, which are in the order of time.
 ///
-/// Posteriors are those of the least-squares fit within periods; lifts are those of [`Aipw`] with an asymptotic
+/// Posteriors are those of the least-squares fit within periods, in the model of rewards that the policy has; lifts are those of [`Aipw`] with an asymptotic
 /// confidence sequence at [`Rules::lift_alpha`].
 pub fn weigh(
     rules: &Rules,
     arms: &[WeighedArm],
     periods: &[Period],
-    prior: BetaPrior,
+    family: Family,
 ) -> Result<Weighed, QuadratureError> {
     let positions: Vec<usize> = arms.iter().map(|arm| arm.position).collect();
-    let beliefs = Beliefs::new(periods, &positions, prior);
-    let posteriors: Vec<Posterior> = (0..arms.len()).map(|arm| beliefs.of(arm).into()).collect();
+    let beliefs = Beliefs::new(periods, &positions);
+    let known: Vec<Moments> = (0..arms.len()).map(|arm| beliefs.of(arm)).collect();
+    let posteriors = family.posteriors(&known);
+    let pair = |a, b| -> [Posterior; 2] {
+        let known = family.posteriors(&beliefs.pair(a, b));
+        [known[0], known[1]]
+    };
     let best = best_arm(&posteriors)?;
     let leader = leader(&posteriors);
     let control = arms.iter().position(|arm| arm.control);
@@ -62,26 +66,27 @@ pub fn weigh(
         let versus = match control.filter(|control| *control != at) {
             Some(control) => {
                 let lift = lift(rules, &aipw, arm.position, positions[control]);
-                Some(versus(rules, beliefs.pair(at, control), lift)?)
+                Some(versus(rules, pair(at, control), lift)?)
             }
             None => None,
         };
         let p_below_leader = if leader == at {
             0.0
         } else {
-            let (leader, own) = beliefs.pair(leader, at);
+            let [leader, own] = pair(leader, at);
             p_greater(leader, own)?
         };
-        let seen = beliefs.counts(at);
+        let seen = beliefs.pooled(at);
         weighed.push(ArmEvidence {
             arm: arm.arm,
             name: arm.name.clone(),
             control: arm.control,
             at_floor: arm.at_floor,
-            resolved: seen.0,
-            reward_sum: seen.1,
+            resolved: seen.n as u64,
+            reward_sum: seen.sum,
             mean: posteriors[at].mean(),
-            sd: sd(beliefs.of(at)),
+            // Rewards are in 0..=1: an arm without outcomes is not less known than that.
+            sd: posteriors[at].sd().min(1.0),
             p_best: best.p_best[at],
             expected_loss: best.expected_loss[at],
             p_below_leader,
@@ -103,11 +108,10 @@ struct Beliefs<'a> {
     places: Vec<Option<usize>>,
     periods: &'a [Period],
     positions: &'a [usize],
-    prior: BetaPrior,
 }
 
 impl<'a> Beliefs<'a> {
-    fn new(periods: &'a [Period], positions: &'a [usize], prior: BetaPrior) -> Self {
+    fn new(periods: &'a [Period], positions: &'a [usize]) -> Self {
         let has_outcomes = |position: usize| {
             let arms = periods
                 .iter()
@@ -129,48 +133,44 @@ impl<'a> Beliefs<'a> {
             places,
             periods,
             positions,
-            prior,
         }
     }
 
-    fn of(&self, arm: usize) -> BetaPosterior {
+    fn of(&self, arm: usize) -> Moments {
         match (&self.adjusted, self.places[arm]) {
-            (Some(adjusted), Some(place)) => adjusted.posterior(place, self.prior),
+            (Some(adjusted), Some(place)) => adjusted.moments(place),
             _ => self.pooled(arm),
         }
     }
 
-    fn pair(&self, a: usize, b: usize) -> (BetaPosterior, BetaPosterior) {
+    fn pair(&self, a: usize, b: usize) -> [Moments; 2] {
         match (&self.adjusted, self.places[a], self.places[b]) {
-            (Some(adjusted), Some(a), Some(b)) => adjusted.pair(a, b, self.prior),
-            _ => (self.of(a), self.of(b)),
+            (Some(adjusted), Some(a), Some(b)) => adjusted.pair(a, b),
+            _ => [self.of(a), self.of(b)],
         }
     }
 
-    fn pooled(&self, arm: usize) -> BetaPosterior {
-        let (n, sum) = self.counts(arm);
-        BetaPosterior {
-            alpha: self.prior.alpha + sum,
-            beta: self.prior.beta + (n as f64 - sum).max(0.0),
-        }
-    }
-
-    /// Resolved units, and the sum of their rewards.
-    fn counts(&self, arm: usize) -> (u64, f64) {
+    /// Resolved units, and their rewards.
+    fn pooled(&self, arm: usize) -> Moments {
         let of_arm = self
             .periods
             .iter()
             .filter_map(|period| period.arms.get(self.positions[arm]));
-        of_arm.fold((0, 0.0), |(n, sum), own| (n + own.n, sum + own.sum))
+        of_arm
+            .map(|own| Moments {
+                n: own.n as f64,
+                sum: own.sum,
+                sum_sq: own.sum_sq,
+            })
+            .sum()
     }
 }
 
 fn versus(
     rules: &Rules,
-    (own, control): (BetaPosterior, BetaPosterior),
+    [own, control]: [Posterior; 2],
     lift: Option<LiftInterval>,
 ) -> Result<Versus, QuadratureError> {
-    let (own, control) = (own.into(), control.into());
     Ok(Versus {
         p_better: p_greater(own, control)?,
         p_worthwhile: p_lift_greater(own, control, rules.min_effect)?,
@@ -189,11 +189,6 @@ fn lift(rules: &Rules, aipw: &Aipw, arm: usize, control: usize) -> Option<LiftIn
         low: sequence.low,
         high: sequence.high,
     })
-}
-
-fn sd(posterior: BetaPosterior) -> f64 {
-    let mean = posterior.mean();
-    (mean * (1.0 - mean) / (posterior.alpha + posterior.beta + 1.0)).sqrt()
 }
 
 #[cfg(test)]
@@ -235,13 +230,44 @@ mod tests {
             })
             .collect();
         let rules = Rules::new(&defaults::decision(DecisionPreset::Standard), 3);
-        let prior = BetaPrior {
-            alpha: 1.0,
-            beta: 1.0,
-        };
-        let weighed = weigh(&rules, &arms, &days, prior).unwrap();
+        let weighed = weigh(&rules, &arms, &days, Family::Beta(defaults::PRIOR)).unwrap();
         let better = |arm: usize| weighed.arms[arm].versus.unwrap().p_better;
         assert!((better(1) - 0.5).abs() < 0.02, "{}", better(1));
         assert!((weighed.arms[2].mean - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn scaled_rewards_are_as_sure_as_they_vary_little() {
+        // 0.5 and 0.52, each give or take 0.05: Welch's t is 6.3, and a coin's variance would make it 0.6.
+        let arm = |mean: f64| ArmPeriod {
+            propensity: 0.5,
+            assigned: 500,
+            n: 500,
+            sum: 500.0 * mean,
+            sum_sq: 500.0 * (mean * mean + 0.0025),
+        };
+        let days = [Period {
+            arms: vec![arm(0.5), arm(0.52)],
+            ..Period::default()
+        }];
+        let arms = [0, 1].map(|position| WeighedArm {
+            arm: ArmId(position as u16),
+            name: position.to_string(),
+            control: position == 0,
+            at_floor: false,
+            position,
+        });
+        let rules = Rules::new(&defaults::decision(DecisionPreset::Standard), 2);
+        let better = |family| {
+            let weighed = weigh(&rules, &arms, &days, family).unwrap();
+            weighed.arms[1].versus.unwrap().p_better
+        };
+        assert!(
+            better(Family::Normal) > 1.0 - 1e-8,
+            "{}",
+            better(Family::Normal)
+        );
+        let coins = better(Family::Beta(defaults::PRIOR));
+        assert!((0.7..0.8).contains(&coins), "{coins}");
     }
 }

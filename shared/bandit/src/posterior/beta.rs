@@ -48,6 +48,12 @@ impl BetaPosterior {
         self.alpha / (self.alpha + self.beta)
     }
 
+    /// The standard deviation.
+    pub fn sd(&self) -> f64 {
+        let mean = self.mean();
+        (mean * (1.0 - mean) / (self.alpha + self.beta + 1.0)).sqrt()
+    }
+
     /// The equal-tailed credible interval that holds `level` (in `0..1`) of the posterior, by Beta quantiles.
     ///
     /// Not `mean ± 1.96 sd`, which leaves `0..=1` and is too short at small counts (STATS 0). Relative error below

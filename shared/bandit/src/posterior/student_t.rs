@@ -47,6 +47,15 @@ impl StudentTPosterior {
         }
     }
 
+    /// The standard deviation; infinite for at most two degrees of freedom, where there is none.
+    pub fn sd(&self) -> f64 {
+        if self.df > 2.0 {
+            self.scale * (self.df / (self.df - 2.0)).sqrt()
+        } else {
+            f64::INFINITY
+        }
+    }
+
     /// The equal-tailed interval that holds `level` (in `0..1`) of the posterior; `NaN` where it is none.
     pub fn interval(&self, level: f64) -> (f64, f64) {
         if !self.is_valid() {

@@ -8,7 +8,7 @@ use bandit::experiment::{ArmId, Millis};
 use bandit::inference::aipw::{Aipw, Weighting};
 use bandit::inference::{ArmPeriod, Period};
 use bandit::policy::{self, ArmView};
-use bandit::posterior::{ArmStats, BetaPosterior, MICRO, Moments};
+use bandit::posterior::{ArmStats, BetaPosterior, Family, MICRO, Moments};
 use bandit::probability::p_greater;
 use bandit::simulate::Generator;
 use bandit::spec::defaults;
@@ -354,7 +354,13 @@ fn ships(rates: &[f64], thompson: bool, run: u64) -> [bool; 4] {
         if shipped[2] {
             continue;
         }
-        let weighed = weigh(&rules[0], &arms, &[trial.in_one()], defaults::PRIOR).unwrap();
+        let weighed = weigh(
+            &rules[0],
+            &arms,
+            &[trial.in_one()],
+            Family::Beta(defaults::PRIOR),
+        )
+        .unwrap();
         let evidence = evidence(
             Millis(7 * week * DAY),
             weighed.arms,

@@ -6,7 +6,7 @@ use crate::decision::{
 };
 use crate::experiment::{ArmId, Millis};
 use crate::inference::Period;
-use crate::policy::PolicyError;
+use crate::policy::{PolicyError, family};
 use crate::scale::Scale;
 use crate::simulate::experiment::DAY;
 use crate::spec::model::DecisionPreset;
@@ -94,8 +94,8 @@ impl Watch {
                 position,
             })
             .collect();
-        let weighed =
-            weigh(&self.rules, &arms, periods, of.spec.policy.prior).map_err(PolicyError::from)?;
+        let family = family(&of.spec.policy);
+        let weighed = weigh(&self.rules, &arms, periods, family).map_err(PolicyError::from)?;
         let reward = &of.spec.reward;
         let matured_for = Millis(now.0.saturating_sub(reward.window.0 + reward.grace.0));
         let days = matured_for.0 as f64 / DAY as f64;
