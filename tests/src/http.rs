@@ -4,7 +4,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Method, Request, StatusCode};
+use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -20,6 +20,8 @@ pub struct Http {
 pub struct Answer {
     /// The status line's number.
     pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
     /// The body as JSON; `Null` where it is none.
     pub json: Value,
     /// The body as text.
@@ -39,6 +41,11 @@ impl Http {
             address: address.to_owned(),
             sender,
         })
+    }
+
+    /// Whether the other end has hung up.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
     }
 
     /// `GET path`.
@@ -68,9 +75,15 @@ impl Http {
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();
+        let headers = response.headers().clone();
         let body = response.into_body().collect().await?.to_bytes();
         let text = String::from_utf8_lossy(&body).into_owned();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Ok(Answer { status, json, text })
+        Ok(Answer {
+            status,
+            headers,
+            json,
+            text,
+        })
     }
 }
