@@ -2,6 +2,7 @@
 
 mod architecture;
 mod backup;
+mod campaigns;
 mod console;
 mod demo;
 mod lanes;

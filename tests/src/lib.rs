@@ -1,6 +1,7 @@
 //! What end-to-end tests stand on: the real binaries, real sockets, a real database of their own.
 
 pub mod binaries;
+pub mod campaign;
 pub mod http;
 pub mod installation;
 pub mod terminal;

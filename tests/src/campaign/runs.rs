@@ -1,0 +1,57 @@
+//! The campaigns, by name.
+
+mod daemon_kills;
+mod database_kills;
+mod frozen_leader;
+mod network;
+mod rolling_restart;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::{Finished, Options};
+
+/// One campaign.
+#[derive(Debug)]
+pub struct Campaign {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it does.
+    pub what: &'static str,
+    /// Does it.
+    pub run: fn(Options) -> BoxFuture<'static, anyhow::Result<Finished>>,
+}
+
+/// All of them.
+pub const CAMPAIGNS: &[Campaign] = &[
+    Campaign {
+        name: "k1",
+        what: "kill -9 of a random daemon of three, again and again (50 times; full: 1,000)",
+        run: |options| daemon_kills::run(options).boxed(),
+    },
+    Campaign {
+        name: "k2",
+        what: "PostgreSQL killed for seconds at a time (4 times; full: 100)",
+        run: |options| database_kills::run(options).boxed(),
+    },
+    Campaign {
+        name: "k4",
+        what: "rolling restart by SIGTERM behind a balancer: no request may fail (2 cycles; full: 50)",
+        run: |options| rolling_restart::run(options).boxed(),
+    },
+    Campaign {
+        name: "k5",
+        what: "the leader of a role frozen by SIGSTOP (3 times; full: 100, up to 60 s)",
+        run: |options| frozen_leader::run(options).boxed(),
+    },
+    Campaign {
+        name: "n1",
+        what: "a bad network to the database: cut, half-open, slow, 1 byte/s, answers lost (10 times; full: 200)",
+        run: |options| network::run(options).boxed(),
+    },
+];
+
+/// The campaign called `name`.
+pub fn find(name: &str) -> Option<&'static Campaign> {
+    CAMPAIGNS.iter().find(|campaign| campaign.name == name)
+}
