@@ -11,6 +11,7 @@ pub mod changes;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod durable;
 pub mod http;
 pub mod ingest;
 pub mod learning;
