@@ -6,11 +6,13 @@ mod control;
 pub mod data_dir;
 pub mod database;
 mod error;
+mod opening;
 mod parts;
 mod signals;
 
 pub use error::{AppError, Exit};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -28,6 +30,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Runs the daemon on its data directory until it is told to stop. The caller has set up the logs.
 pub async fn serve(config: Config, data_dir: DataDir) -> Result<(), AppError> {
     let mut signals = Signals::catch().map_err(AppError::Process)?;
+    let data_dir = Arc::new(data_dir);
     let (mut parts, mut ended) = Parts::new();
     let (phase, watched_phase) = watch::channel(Phase::Starting);
 

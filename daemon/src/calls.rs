@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bandit::assign::UnitKey;
 
-use crate::ingest::{Event, Exposure, Ingest, NotDone};
+use crate::ingest::{Durability, Event, Exposure, Ingest, NotDone};
 use crate::store::landing::Landed;
 use crate::world::Live;
 use admission::{Admission, Admitted};
@@ -30,16 +30,15 @@ pub struct Calls {
     admission: Admission,
 }
 
-/// An event that is in the database.
+/// An event that was taken.
 pub(crate) struct Tracked {
     /// Of what.
     pub(crate) live: Arc<Live>,
     /// The ledger's id of the event.
     pub(crate) event_id: uuid::Uuid,
+    /// Where it is.
+    pub(crate) durability: Durability,
 }
-
-/// Where an acknowledged event is.
-pub(crate) const DURABILITY: &str = "db";
 
 impl Calls {
     /// Serves from `ingest`.
@@ -95,12 +94,16 @@ impl Calls {
         let row = self.landed(&live, item);
         let event_id = row.event_id;
         let landed = self.ingest.land(vec![row]).await;
-        live.meters.events(landed.is_ok()).increment(1);
-        landed.map_err(not_done)?;
-        Ok(Tracked { live, event_id })
+        live.meters.events(landed.ok()).increment(1);
+        let durability = landed.map_err(not_done)?;
+        Ok(Tracked {
+            live,
+            event_id,
+            durability,
+        })
     }
 
-    /// Takes the good items of a batch, all of them or, when the database is away, none. One result for each
+    /// Takes the good items of a batch, all of them or, when there is no room for them, none. One result for each
     /// item, in their order.
     pub(crate) async fn track_batch(
         &self,
@@ -113,14 +116,21 @@ impl Calls {
             let row = self.landed(&live, item);
             let event_id = row.event_id;
             rows.push(row);
-            Ok(Tracked { live, event_id })
+            Ok(Tracked {
+                live,
+                event_id,
+                durability: Durability::Db,
+            })
         };
-        let results: Vec<_> = items.into_iter().map(&mut place).collect();
+        let mut results: Vec<_> = items.into_iter().map(&mut place).collect();
         let landed = self.ingest.land(rows).await;
         for tracked in results.iter().flatten() {
-            tracked.live.meters.events(landed.is_ok()).increment(1);
+            tracked.live.meters.events(landed.ok()).increment(1);
         }
-        landed.map_err(not_done)?;
+        let durability = landed.map_err(not_done)?;
+        for tracked in results.iter_mut().flatten() {
+            tracked.durability = durability;
+        }
         Ok(results)
     }
 
@@ -156,6 +166,10 @@ fn not_done(reason: NotDone) -> Problem {
         NotDone::Away => Problem::new(
             Code::Unavailable,
             "the database is away; send it again after Retry-After seconds, with the same `id`",
+        ),
+        NotDone::SpoolFull => Problem::new(
+            Code::Unavailable,
+            "the database is away and the daemon's spool takes no more; send it again after Retry-After seconds, with the same `id`",
         ),
     }
 }

@@ -3,6 +3,7 @@
 mod doctor;
 mod health;
 mod output;
+mod spool;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -68,6 +69,21 @@ pub fn command() -> Command {
                 ),
         )
         .subcommand(
+            Command::new("spool")
+                .about("What is acknowledged and not in the database yet")
+                .subcommand_required(true)
+                .subcommand(
+                    Command::new("inspect")
+                        .about("Count segments, records, bytes and damage; changes nothing")
+                        .arg(
+                            Arg::new("json")
+                                .long("json")
+                                .action(ArgAction::SetTrue)
+                                .help("The report as one JSON object"),
+                        ),
+                ),
+        )
+        .subcommand(
             Command::new("doctor")
                 .about("Check what the daemon needs on this machine, and say what to do"),
         )
@@ -108,6 +124,11 @@ fn run(matches: &ArgMatches) -> Result<Exit, AppError> {
         Some(("verify", verify)) => {
             let json = verify.get_flag("json");
             in_runtime(&loaded, move |config| verify::run(config, json))
+        }
+        Some(("spool", spool)) => {
+            let inspect = spool.subcommand_matches("inspect");
+            let json = inspect.is_some_and(|it| it.get_flag("json"));
+            spool::inspect(&loaded.config, json)
         }
         Some(("doctor", _)) => in_runtime(&loaded, doctor::run),
         Some(("health", _)) => in_runtime(&loaded, health::run),

@@ -1,4 +1,5 @@
-//! What services send: assigns, exposures and events. Everything that is acknowledged here is in the database.
+//! What services send: assigns, exposures and events. Everything that is acknowledged here is in the database or,
+//! while that is away, on the daemon's own disk.
 
 mod assign;
 mod draws;
@@ -6,6 +7,7 @@ mod group;
 mod landing;
 mod lookups;
 mod meters;
+mod outage;
 mod track;
 
 use std::sync::Arc;
@@ -26,7 +28,8 @@ use lookups::Lookups;
 pub use assign::Assigned;
 pub use group::NotDone;
 pub use meters::Meters;
-pub use track::{Event, Exposure};
+pub use outage::{Outage, Standing};
+pub use track::{Durability, Event, Exposure};
 
 /// Two writers are right for two cores and more only add latency; batches of 100 to 1,000 take nearly all
 /// there is (LIMITS section 2). The queue is a second of what two writers do.
@@ -62,6 +65,7 @@ pub struct Ingest {
     draws: Group<Draws>,
     lookups: Group<Lookups>,
     landing: Group<Landing>,
+    outage: Outage,
     durations: Histogram,
 }
 
@@ -71,26 +75,28 @@ pub struct Ingest {
 pub struct Writers(JoinSet<()>);
 
 impl Ingest {
-    /// Starts the data path. `unit_secret` keys the unit keys; `sticky_bytes` bounds the sticky cache.
+    /// Starts the data path. `unit_secret` keys the unit keys; `outage` is where to go without a database.
     pub fn start(
         store: &Store,
         world: WorldHandle,
         clock: Clock,
         unit_secret: [u8; 32],
-        sticky_bytes: u64,
+        sticky: Arc<Sticky>,
+        outage: Outage,
     ) -> (Arc<Self>, Writers) {
         let mut tasks = JoinSet::new();
-        let sticky = Arc::new(Sticky::new(sticky_bytes));
+        let breaker = &outage.breaker;
         let draws = Draws::new(Arc::clone(&sticky));
         let lookups = Lookups::new(Arc::clone(&sticky));
         let ingest = Self {
             world,
             clock,
             unit_secret,
-            draws: Group::start(draws, store, DRAWS, &mut tasks),
-            lookups: Group::start(lookups, store, LOOKUPS, &mut tasks),
-            landing: Group::start(Landing, store, LANDING, &mut tasks),
+            draws: Group::start(draws, store, DRAWS, breaker, &mut tasks),
+            lookups: Group::start(lookups, store, LOOKUPS, breaker, &mut tasks),
+            landing: Group::start(Landing, store, LANDING, breaker, &mut tasks),
             sticky,
+            outage,
             durations: metrics::histogram!("pitboss_decision_duration_seconds"),
         };
         (Arc::new(ingest), Writers(tasks))

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod app;
+pub mod breaker;
 pub mod calls;
 pub mod changes;
 pub mod cli;
@@ -20,6 +21,7 @@ pub mod postgres;
 pub mod publication;
 pub mod reading;
 pub mod rpc;
+pub mod spool;
 pub mod sticky;
 pub mod store;
 pub mod telemetry;

@@ -65,6 +65,14 @@ impl TestDatabase {
         self.directory.path()
     }
 
+    /// Stops the cluster and leaves its directory, to be started again on the same socket.
+    pub async fn stop(mut self) -> TempDir {
+        let cluster = self.cluster.take().expect("only drop and this take it");
+        cluster.stop().await;
+        let empty = tempfile::tempdir().expect("a temporary directory");
+        std::mem::replace(&mut self.directory, empty)
+    }
+
     /// The cluster, to be interfered with.
     pub fn cluster(&self) -> &Cluster {
         self.cluster.as_ref().expect("only drop takes it")

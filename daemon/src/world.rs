@@ -5,19 +5,24 @@
 //! An experiment that did not change keeps its `Arc`.
 
 mod live;
+mod local;
 mod refresher;
+mod saver;
+pub mod snapshot;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use bandit::experiment::{ExperimentKey, Revision};
+use bandit::experiment::{ExperimentKey, Revision, RunState};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::store::{Store, StoreError};
 
 pub use live::{Live, Published};
 pub use refresher::Refresher;
+pub use saver::{Saver, saved};
+
+use local::Publication;
 
 /// Requests to read again that may wait: they are answered together, so more than a few means a stuck
 /// database, and then waiting to ask is the same as waiting for the answer.
@@ -49,37 +54,41 @@ impl World {
 /// A way to the present world. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct WorldHandle {
-    current: Arc<ArcSwap<World>>,
+    published: Arc<Publication>,
     requests: mpsc::Sender<oneshot::Sender<()>>,
-    changed: watch::Receiver<u64>,
 }
 
 impl WorldHandle {
     /// Reads the world for the first time. The second part must be run, by one task, for as long as the
     /// handle is used.
     pub async fn open(store: Store) -> Result<(Self, Refresher), StoreError> {
-        let current = Arc::new(ArcSwap::default());
-        let (requests, asked) = mpsc::channel(WAITING_REQUESTS);
-        let (publish, changed) = watch::channel(0);
-        let mut refresher = Refresher::new(store, Arc::clone(&current), asked, publish);
+        let (handle, mut refresher) = Self::resume(store, World::default());
         refresher.refresh().await?;
-        let handle = Self {
-            current,
-            requests,
-            changed,
-        };
         Ok((handle, refresher))
+    }
+
+    /// Begins with a world that was read earlier, and reads when the database lets it. The second part must
+    /// be run, as that of [`WorldHandle::open`].
+    pub fn resume(store: Store, world: World) -> (Self, Refresher) {
+        let published = Arc::new(Publication::of(world));
+        let (requests, asked) = mpsc::channel(WAITING_REQUESTS);
+        let refresher = Refresher::new(store, Arc::clone(&published), asked);
+        let handle = Self {
+            published,
+            requests,
+        };
+        (handle, refresher)
     }
 
     /// The present world.
     pub fn load(&self) -> Arc<World> {
-        self.current.load_full()
+        self.published.current.load_full()
     }
 
     /// The present world, for as long as one request looks at it: cheaper than [`WorldHandle::load`],
     /// but not to be held across an `.await`.
     pub fn peek(&self) -> arc_swap::Guard<Arc<World>> {
-        self.current.load()
+        self.published.current.load()
     }
 
     /// Reads the world again. Returns after a read that began after this call, or when the refresher is
@@ -91,8 +100,18 @@ impl WorldHandle {
         }
     }
 
-    /// Counts changes of the world, from 1; wakes who waits for one.
+    /// Counts changes of the world; wakes who waits for one.
     pub fn changed(&self) -> watch::Receiver<u64> {
-        self.changed.clone()
+        self.published.changed()
+    }
+
+    /// Serves an experiment that takes traffic in `state` from now on, whatever the database says.
+    pub fn insist(&self, key: &ExperimentKey, state: RunState) {
+        self.published.insist(key, state);
+    }
+
+    /// Takes that back: the next read decides.
+    pub fn obey_database(&self, key: &str) {
+        self.published.obey_database(key);
     }
 }

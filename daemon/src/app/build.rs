@@ -9,20 +9,25 @@ use tokio::sync::{OnceCell, watch};
 
 use super::AppError;
 use super::control::{self, Ground};
-use super::data_dir::{Addresses, DataDir};
-use super::database::{self, OpenDatabase};
+use super::data_dir::{self, Addresses, DataDir};
+use super::database::OpenDatabase;
+use super::opening::{self, Opened, Start, Without};
 use super::parts::Parts;
+use crate::breaker::{Breaker, Probe};
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::admin::{self, Phase, Watched};
 use crate::http::{DataPort, DataServer};
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, Outage, Standing};
 use crate::reading::Reading;
+use crate::spool::Replay;
+use crate::sticky::Sticky;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
+use crate::unit_secret::UnitSecret;
 use crate::workers::Workers;
-use crate::world::WorldHandle;
+use crate::world::{Saver, WorldHandle};
 
 /// How often recorded values are moved out of their buffers: what the exporter itself does when it runs its
 /// own server.
@@ -38,7 +43,7 @@ pub(super) struct Base {
 /// Builds everything, in the order in which it depends on each other.
 pub(super) async fn build(
     config: &Config,
-    data_dir: &DataDir,
+    data_dir: &Arc<DataDir>,
     parts: &mut Parts,
     base: &mut Base,
     phase: watch::Receiver<Phase>,
@@ -47,23 +52,36 @@ pub(super) async fn build(
     let watched = Watched {
         phase,
         cluster: Arc::new(OnceCell::new()),
+        standing: Arc::new(OnceCell::new()),
         pool: Arc::new(OnceCell::new()),
         metrics: Metrics::install().map_err(AppError::Metrics)?,
     };
     let admin = serve_admin(config, parts, watched.clone()).await?;
 
-    let database = base.database.insert(OpenDatabase::start(config).await?);
-    if let Some(cluster) = &database.cluster {
-        let _ = watched.cluster.set(cluster.state());
-    }
-    let store = base.store.insert(database.store(config).await?).clone();
-    let _ = watched.pool.set(store.pool.clone());
-    let secret = database::unit_secret(config, data_dir, &store).await?;
-
     let clock = Clock::system();
-    let (world, refresher) = WorldHandle::open(store.clone()).await?;
-    let part = parts.add("world");
-    part.run(refresher.run(part.stop()));
+    let spool_dir = data_dir::spool(data_dir.path());
+    let (outage, spool_ended) =
+        Outage::prepare(&spool_dir, config.spool_bytes, clock.clone()).map_err(AppError::Spool)?;
+    let standing = Standing::of(&outage);
+    let _ = watched.standing.set(standing.clone());
+
+    let (store, secret, world) =
+        open(config, data_dir, parts, base, &watched, &outage.breaker).await?;
+    let part = parts.add("saver");
+    let saver = Saver::new(
+        world.clone(),
+        data_dir.path(),
+        secret.fingerprint(),
+        clock.clone(),
+    );
+    part.run(saver.map_err(AppError::Saver)?.run(part.stop()));
+
+    // Its thread ends when nobody can hand in any more: the data port and the replay are gone by then.
+    parts.add("spool").run(spool_ended.wait());
+    let sticky = Arc::new(Sticky::new(config.sticky_cache_bytes));
+    let part = parts.add("replay");
+    let replay = Replay::new(&outage, store.clone(), Arc::clone(&sticky));
+    part.run(replay.run(part.stop()));
 
     // Unique to this run: a daemon that was started again must not take itself for its predecessor.
     let holder = format!("pid {} {}", std::process::id(), uuid::Uuid::now_v7());
@@ -77,7 +95,8 @@ pub(super) async fn build(
         world.clone(),
         clock.clone(),
         *secret.expose(),
-        config.sticky_cache_bytes,
+        sticky,
+        outage,
     );
     // The writers end when nobody can hand in any more, which is when the data port has ended.
     parts.add("ingest").run(writers.finish());
@@ -100,6 +119,7 @@ pub(super) async fn build(
         clock,
         reading,
         reports,
+        standing,
         run: &holder,
         data,
     };
@@ -111,6 +131,55 @@ pub(super) async fn build(
         control: config.control_socket.clone(),
         pid: std::process::id(),
     })
+}
+
+/// The database and the world in it; or, while that is away, the world that was saved.
+async fn open(
+    config: &Config,
+    data_dir: &Arc<DataDir>,
+    parts: &mut Parts,
+    base: &mut Base,
+    watched: &Watched,
+    breaker: &Breaker,
+) -> Result<(Store, UnitSecret, WorldHandle), AppError> {
+    let (secret, world, refresher) = match opening::start(config, data_dir).await? {
+        Start::With(opened) => {
+            let Opened {
+                database,
+                store,
+                secret,
+            } = *opened;
+            let database = base.database.insert(database);
+            if let Some(cluster) = &database.cluster {
+                let _ = watched.cluster.set(cluster.state());
+            }
+            let store = base.store.insert(store);
+            let (world, refresher) = WorldHandle::open(store.clone()).await?;
+            let part = parts.add("database probe");
+            let probe = Probe::new(breaker.clone(), database.options.clone());
+            part.run(probe.run(part.stop()));
+            (secret, world, refresher)
+        }
+        Start::Without(without) => {
+            let Without {
+                world,
+                secret,
+                coming,
+            } = *without;
+            breaker.open();
+            let store = Store::of_no_database(config.database_connections);
+            let store = base.store.insert(store);
+            let (world, refresher) = WorldHandle::resume(store.clone(), world);
+            let part = parts.add("database");
+            part.run(coming.arrive(store.clone(), breaker.clone(), part.stop()));
+            (secret, world, refresher)
+        }
+    };
+    let store = base.store.clone().expect("both ways have put one there");
+    let _ = watched.pool.set(store.pool.clone());
+    let part = parts.add("world");
+    part.run(refresher.run(part.stop()));
+    Ok((store, secret, world))
 }
 
 async fn serve_admin(

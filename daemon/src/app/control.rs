@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use protocol::control::PartHealth;
 
@@ -10,9 +11,11 @@ use super::parts::Parts;
 use crate::changes::{Feed, Feeder};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::ingest::Standing;
 use crate::operations::Operations;
 use crate::reading::Reading;
 use crate::rpc::{About, ControlPort, Limits, PartCheck, Service};
+use crate::spool::Usage;
 use crate::store::Store;
 use crate::workers::Reports;
 use crate::world::WorldHandle;
@@ -25,6 +28,8 @@ pub(super) struct Ground<'a> {
     pub(super) clock: Clock,
     pub(super) reading: Reading,
     pub(super) reports: Reports,
+    /// Of the data path.
+    pub(super) standing: Standing,
     /// This run of the daemon, as no other is called.
     pub(super) run: &'a str,
     pub(super) data: SocketAddr,
@@ -39,6 +44,7 @@ pub(super) fn serve(ground: Ground<'_>, parts: &mut Parts) -> Result<(), AppErro
         clock,
         reading,
         reports,
+        standing,
         run,
         data,
     } = ground;
@@ -54,7 +60,7 @@ pub(super) fn serve(ground: Ground<'_>, parts: &mut Parts) -> Result<(), AppErro
             started_at: clock.now(),
         },
         operations: Operations::new(store.clone(), world.clone()),
-        health: health(store.clone(), world.clone(), reports),
+        health: health(store.clone(), world.clone(), reports, standing),
         clock,
         store,
         world,
@@ -67,11 +73,16 @@ pub(super) fn serve(ground: Ground<'_>, parts: &mut Parts) -> Result<(), AppErro
     Ok(())
 }
 
-fn health(store: Store, world: WorldHandle, reports: Reports) -> PartCheck {
+fn health(store: Store, world: WorldHandle, reports: Reports, standing: Standing) -> PartCheck {
     PartCheck::new(move || {
         let (store, world, reports) = (store.clone(), world.clone(), reports.clone());
+        let standing = standing.clone();
         async move {
-            let mut parts = vec![database(&store).await, served(&world)];
+            let database = match standing.away_since() {
+                Some(since) => away(since),
+                None => database(&store).await,
+            };
+            let mut parts = vec![database, served(&world), spooled(&standing.spool())];
             parts.extend(reports.newest().into_iter().map(|(name, run)| PartHealth {
                 name: name.to_owned(),
                 ok: run.is_well(),
@@ -97,6 +108,44 @@ async fn database(store: &Store) -> PartHealth {
             ),
             Err(error) => error.to_string(),
         },
+        last_run: None,
+    }
+}
+
+fn away(since: DateTime<Utc>) -> PartHealth {
+    PartHealth {
+        name: "database".to_owned(),
+        ok: false,
+        detail: format!(
+            "away since {}; known units keep their arm, events are spooled",
+            since.format("%H:%M:%S UTC")
+        ),
+        last_run: None,
+    }
+}
+
+fn spooled(usage: &Usage) -> PartHealth {
+    let mut detail = match usage.oldest() {
+        None => "empty".to_owned(),
+        Some(oldest) => format!(
+            "{} records to be written, {} KiB, the oldest of {}",
+            usage.records,
+            usage.bytes.div_ceil(1024),
+            oldest.format("%H:%M:%S UTC")
+        ),
+    };
+    let found = usage.found;
+    if !found.is_well() {
+        let damage = format!(
+            "; {} damaged and {} unreadable kept aside, {} failed writes; look at it with:  pitbossd spool inspect",
+            found.damaged, found.unreadable, found.failed
+        );
+        detail.push_str(&damage);
+    }
+    PartHealth {
+        name: "spool".to_owned(),
+        ok: found.is_well(),
+        detail,
         last_run: None,
     }
 }

@@ -103,6 +103,11 @@ impl DataDir {
     }
 }
 
+/// Where the spool is in `data_dir`.
+pub fn spool(data_dir: &Path) -> PathBuf {
+    data_dir.join("spool")
+}
+
 /// What the daemon in `data_dir` says about its addresses; `None` if none is ready there.
 pub fn addresses(data_dir: &Path) -> Option<Addresses> {
     let text = std::fs::read_to_string(data_dir.join(ADDRESSES_FILE)).ok()?;

@@ -1,5 +1,7 @@
 //! The database the configuration asks for: opened, brought up to date, and proved to be ours.
 
+use std::path::PathBuf;
+
 use sqlx::postgres::PgConnectOptions;
 
 use super::AppError;
@@ -63,6 +65,12 @@ impl OpenDatabase {
     }
 }
 
+/// Where the unit secret is.
+pub fn secret_path(config: &Config, data_dir: &DataDir) -> PathBuf {
+    let usual = || data_dir.path().join("unit-secret");
+    config.unit_secret_file.clone().unwrap_or_else(usual)
+}
+
 /// Reads the unit secret, or makes it for an installation that has none, and compares it with the
 /// installation's.
 pub async fn unit_secret(
@@ -70,8 +78,7 @@ pub async fn unit_secret(
     data_dir: &DataDir,
     store: &Store,
 ) -> Result<UnitSecret, AppError> {
-    let usual = || data_dir.path().join("unit-secret");
-    let path = config.unit_secret_file.clone().unwrap_or_else(usual);
+    let path = secret_path(config, data_dir);
     let secret = match UnitSecret::read(&path)? {
         Some(secret) => secret,
         None if config.unit_secret_file.is_some() || store.has_unit_secret().await? => {

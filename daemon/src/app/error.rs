@@ -62,6 +62,12 @@ pub enum AppError {
     /// A part of the running daemon ended although nobody told it to.
     #[error("the {0} ended unexpectedly; its last lines are in the log")]
     PartEnded(&'static str),
+    /// The spool's thread or directory.
+    #[error("cannot use the spool")]
+    Spool(#[source] std::io::Error),
+    /// What is kept for a start without the database.
+    #[error("cannot use the data directory")]
+    Saver(#[source] std::io::Error),
     /// The runtime or a signal handler.
     #[error("cannot set up the process")]
     Process(#[source] std::io::Error),
@@ -122,6 +128,8 @@ impl AppError {
             | Self::Control(SocketError::NotASocket(_) | SocketError::Io { .. })
             | Self::Metrics(_)
             | Self::PartEnded(_)
+            | Self::Spool(_)
+            | Self::Saver(_)
             | Self::Process(_) => Exit::Failed,
         }
     }

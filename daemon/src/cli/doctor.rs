@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::output;
-use crate::app::data_dir::{DataDir, DataDirError, addresses};
+use crate::app::data_dir::{self, DataDir, DataDirError, addresses};
 use crate::app::{AppError, Exit};
 use crate::config::{Config, Database};
 use crate::http::admin::ask;
 use crate::postgres;
+use crate::spool::inspect::inspect;
 use crate::store::migrations;
 use crate::unit_secret::UnitSecret;
 
@@ -31,6 +32,10 @@ pub(super) async fn run(config: Config) -> Result<Exit, AppError> {
         Finding {
             what: "unit secret",
             result: unit_secret(&config),
+        },
+        Finding {
+            what: "spool",
+            result: spool(&config.data_dir),
         },
         Finding {
             what: "log directory",
@@ -104,6 +109,21 @@ fn unit_secret(config: &Config) -> Result<String, String> {
         Ok(None) => Ok("none yet (made at the first start)".to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn spool(data_dir: &Path) -> Result<String, String> {
+    let found = inspect(&data_dir::spool(data_dir)).map_err(|error| error.to_string())?;
+    let unreadable = found.segments.iter().find_map(|it| it.unreadable.as_ref());
+    if let Some(why) = unreadable {
+        return Err(format!("a segment cannot be read: {why}"));
+    }
+    Ok(match (found.records, found.aside.len()) {
+        (0, 0) => "empty".to_owned(),
+        (records, 0) => format!("{records} records to be written to the database"),
+        (records, aside) => {
+            format!("{records} records to be written; damage kept aside in {aside} files")
+        }
+    })
 }
 
 fn writable(directory: &Path) -> Result<String, String> {

@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 /// Every key.
-pub const KEYS: [Key; 18] = [
+pub const KEYS: [Key; 19] = [
     Key {
         name: "data_dir",
         flag: "data-dir",
@@ -118,6 +118,13 @@ pub const KEYS: [Key; 18] = [
         kind: Kind::Value("MIB"),
         help: "Memory for the cache of assignments, in MiB, 1 to 65536",
         default: "128",
+    },
+    Key {
+        name: "spool",
+        flag: "spool",
+        kind: Kind::Value("MIB"),
+        help: "Disk for what is acknowledged while the database is away, in MiB, 1 to 1048576",
+        default: "1024",
     },
     Key {
         name: "drain_timeout",

@@ -63,6 +63,7 @@ impl Reader<'_> {
             database_connections: PoolSize(self.number("database_connections", 16, 8..=1000)),
             unit_secret_file: self.path("unit_secret_file"),
             sticky_cache_bytes: self.number("sticky_cache", 128_u64, 1..=65_536) * 1024 * 1024,
+            spool_bytes: self.number("spool", 1_024_u64, 1..=1_048_576) * 1024 * 1024,
             drain_timeout: self.duration("drain_timeout"),
             log: self.log_filter(),
             log_format: self.log_format(),

@@ -35,6 +35,8 @@ pub struct Config {
     pub unit_secret_file: Option<PathBuf>,
     /// Memory for the cache of assignments, in bytes.
     pub sticky_cache_bytes: u64,
+    /// Disk for what is acknowledged while the database is away, in bytes.
+    pub spool_bytes: u64,
     /// How long draining may take.
     pub drain_timeout: Duration,
     /// What is logged.

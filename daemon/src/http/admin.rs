@@ -18,6 +18,7 @@ use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::ingest::Standing;
 use crate::postgres::ClusterState;
 use crate::telemetry::metrics::Metrics;
 
@@ -55,6 +56,8 @@ pub struct Watched {
     pub phase: watch::Receiver<Phase>,
     /// The private cluster, once there is one.
     pub cluster: Arc<OnceCell<watch::Receiver<ClusterState>>>,
+    /// The data path, once there is one.
+    pub standing: Arc<OnceCell<Standing>>,
     /// The pool, once there is one.
     pub pool: Arc<OnceCell<PgPool>>,
     /// The recorder.
@@ -139,6 +142,8 @@ async fn ready(State(watched): State<Watched>) -> Response {
         "ready": phase == Phase::Ready,
         "phase": phase.as_str(),
         "private_postgres": cluster_word(&watched),
+        "database": database(&watched),
+        "spool": spool(&watched),
     });
     (status, Json(body)).into_response()
 }
@@ -167,6 +172,24 @@ fn cluster_word(watched: &Watched) -> Option<&'static str> {
         ClusterState::Starting => "starting",
         ClusterState::Down | ClusterState::Stopped => "down",
     })
+}
+
+/// `None` before the data path is there.
+fn database(watched: &Watched) -> Option<serde_json::Value> {
+    let since = watched.standing.get()?.away_since();
+    let word = if since.is_some() { "away" } else { "there" };
+    Some(json!({"state": word, "away_since": since}))
+}
+
+fn spool(watched: &Watched) -> Option<serde_json::Value> {
+    let usage = watched.standing.get()?.spool();
+    Some(json!({
+        "records": usage.records,
+        "bytes": usage.bytes,
+        "oldest": usage.oldest(),
+        "damaged": usage.found.damaged + usage.found.unreadable,
+        "failed_writes": usage.found.failed,
+    }))
 }
 
 /// Asks the admin port at `address` for `path`: status and body. For `pitbossd health`.

@@ -10,7 +10,7 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use crate::calls::{Assignment, Code, DURABILITY, Problem, Tracked};
+use crate::calls::{Assignment, Code, Problem, Tracked};
 
 /// A whole answer.
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -61,7 +61,7 @@ pub(super) struct TrackAnswer<'a> {
     pub(super) event: &'a str,
     /// The ledger's id of the event.
     pub(super) event_id: uuid::Uuid,
-    /// Where it is: `db`.
+    /// Where it is: `db` or `spool`.
     pub(super) durability: &'static str,
 }
 
@@ -78,7 +78,7 @@ pub(super) struct BatchAnswer {
 #[derive(Debug, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub(super) enum ItemAnswer {
-    /// It is in the database.
+    /// It is where `durability` says.
     Accepted {
         experiment: ExperimentKey,
         event_id: uuid::Uuid,
@@ -94,7 +94,7 @@ impl ItemAnswer {
             Ok(tracked) => Self::Accepted {
                 experiment: tracked.live.serving.key.clone(),
                 event_id: tracked.event_id,
-                durability: DURABILITY,
+                durability: tracked.durability.as_str(),
             },
             Err(error) => Self::Rejected { error },
         }

@@ -14,7 +14,8 @@ use super::body;
 use super::reads;
 use super::requests;
 use super::routes::{self, Found, Operation};
-use crate::calls::{Calls, Code, DURABILITY, Kind, Problem, Tracked};
+use crate::calls::{Calls, Code, Kind, Problem, Tracked};
+use crate::ingest::Durability;
 use crate::reading::Reading;
 
 /// The contract of the data port, as `/openapi.json` answers it. A test holds it to the routes.
@@ -115,26 +116,41 @@ impl DataPort {
         let live = self.calls.experiment(key)?;
         let item = requests::track(body)?;
         let event = item.event().name.clone();
-        let Tracked { live, event_id } = self.calls.track(live, item).await?;
+        let Tracked {
+            live,
+            event_id,
+            durability,
+        } = self.calls.track(live, item).await?;
         let answer = TrackAnswer {
             experiment: live.serving.key.as_str(),
             event: &event,
             event_id,
-            durability: DURABILITY,
+            durability: durability.as_str(),
         };
-        Ok(answers::json(StatusCode::OK, &answer))
+        Ok(answers::json(taken(durability), &answer))
     }
 
     async fn track_batch(&self, body: &[u8], lines: bool) -> Result<Answer, Problem> {
         let items = requests::track_batch(body, lines)?;
         let results = self.calls.track_batch(items).await?;
         let accepted = results.iter().filter(|result| result.is_ok()).count();
+        // They were taken together: one is where all are.
+        let durability = results.iter().flatten().next().map(|it| it.durability);
         let answer = BatchAnswer {
             accepted,
             rejected: results.len() - accepted,
             results: results.into_iter().map(ItemAnswer::new).collect(),
         };
-        Ok(answers::json(StatusCode::OK, &answer))
+        let status = taken(durability.unwrap_or(Durability::Db));
+        Ok(answers::json(status, &answer))
+    }
+}
+
+/// 202: it is safe, and it will be where it belongs.
+fn taken(durability: Durability) -> StatusCode {
+    match durability {
+        Durability::Db => StatusCode::OK,
+        Durability::Spool => StatusCode::ACCEPTED,
     }
 }
 

@@ -7,7 +7,7 @@ use bandit::experiment::{ArmId, RunState};
 use bandit::spec::model::Attributes;
 
 use super::draws::Wanted;
-use super::{Ingest, NotDone};
+use super::{Durability, Ingest, NotDone};
 use crate::clock::Stopwatch;
 use crate::sticky::Recorded;
 use crate::store::assignments::Draw;
@@ -77,12 +77,15 @@ impl Ingest {
                 self.record(live, unit, stored, propensity, expose).await
             }
             // The unit may have a record from before the pause, the lower traffic or the other attributes.
-            otherwise => match within(self.lookups.submit((live.id, unit))).await {
-                Ok(Some(recorded)) => self.keep(live, unit, recorded, expose).await,
-                Ok(None) => Ok(unrecorded(live, otherwise)),
-                Err(NotDone::Away) => Ok(outage(live)),
-                Err(full) => Err(full),
-            },
+            otherwise => {
+                let found = self.lookups.submit((live.id, unit));
+                match self.outage.unless_away(WAIT, found).await {
+                    Ok(Some(recorded)) => self.keep(live, unit, recorded, expose).await,
+                    Ok(None) => Ok(unrecorded(live, otherwise)),
+                    Err(NotDone::Full) => Err(NotDone::Full),
+                    Err(_) => Ok(outage(live)),
+                }
+            }
         }
     }
 
@@ -101,10 +104,11 @@ impl Ingest {
             expose,
             at: self.clock.now(),
         };
-        let settled = match within(self.draws.submit(Wanted { draw, propensity })).await {
+        let settled = self.draws.submit(Wanted { draw, propensity });
+        let settled = match self.outage.unless_away(WAIT, settled).await {
             Ok(settled) => settled,
-            Err(NotDone::Away) => return Ok(outage(live)),
-            Err(full) => return Err(full),
+            Err(NotDone::Full) => return Err(NotDone::Full),
+            Err(_) => return Ok(outage(live)),
         };
         if !settled.new {
             return self.keep(live, unit, settled.recorded, expose).await;
@@ -134,14 +138,15 @@ impl Ingest {
                 new: false,
             });
         }
-        let mut reason = Reason::Sticky;
+        let mut away = self.outage.breaker.is_open();
         if expose && !recorded.exposed {
-            match within(self.land_exposure(live, unit, recorded)).await {
-                Ok(()) => {}
-                Err(NotDone::Away) => reason = Reason::Stale,
-                Err(full) => return Err(full),
+            match self.land_exposure(WAIT, live, unit, recorded).await {
+                Ok(Durability::Db) => {}
+                Ok(Durability::Spool) | Err(NotDone::Away | NotDone::SpoolFull) => away = true,
+                Err(NotDone::Full) => return Err(NotDone::Full),
             }
         }
+        let reason = if away { Reason::Stale } else { Reason::Sticky };
         Ok(Assigned {
             arm: honoured.arm,
             reason,
@@ -149,12 +154,6 @@ impl Ingest {
             new: false,
         })
     }
-}
-
-async fn within<T>(answer: impl Future<Output = Result<T, NotDone>>) -> Result<T, NotDone> {
-    tokio::time::timeout(WAIT, answer)
-        .await
-        .unwrap_or(Err(NotDone::Away))
 }
 
 /// Whether recorded units get their own arm; in every other state one answer fits all, without a look at the

@@ -15,6 +15,7 @@ use sqlx::PgConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use crate::breaker::Breaker;
 use crate::store::{Store, StoreError};
 use writer::Writer;
 
@@ -51,6 +52,9 @@ pub enum NotDone {
     /// The database is away: it may or may not have been written.
     #[error("the database is away")]
     Away,
+    /// The database is away and the spool takes no more.
+    #[error("the database is away, and the spool takes no more")]
+    SpoolFull,
 }
 
 /// How much may gather.
@@ -84,13 +88,20 @@ struct Waiting<A> {
 
 impl<F: Flush> Group<F> {
     /// Starts the writers.
-    pub(super) fn start(flush: F, store: &Store, sizes: Sizes, tasks: &mut JoinSet<()>) -> Self {
+    pub(super) fn start(
+        flush: F,
+        store: &Store,
+        sizes: Sizes,
+        breaker: &Breaker,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
         let flush = Arc::new(flush);
         let mut queues = Vec::with_capacity(sizes.writers);
         for _ in 0..sizes.writers {
             let (queue, incoming) = mpsc::unbounded_channel();
             queues.push(queue);
-            let writer = Writer::new(Arc::clone(&flush), store.clone(), sizes.batch_rows);
+            let flush = Arc::clone(&flush);
+            let writer = Writer::new(flush, store.clone(), sizes.batch_rows, breaker.clone());
             tasks.spawn(writer.run(incoming));
         }
         Self {

@@ -1,5 +1,7 @@
 //! The group commit of events and exposures into the landing table.
 
+use std::sync::Arc;
+
 use sqlx::PgConnection;
 
 use super::group::Flush;
@@ -10,16 +12,17 @@ use crate::store::landing::{self, Landed};
 pub(super) struct Landing;
 
 impl Flush for Landing {
-    type Item = Vec<Landed>;
+    /// Shared with the caller, who spools it if no answer comes.
+    type Item = Arc<Vec<Landed>>;
     type Answer = ();
     const NAME: &'static str = "landing";
 
-    fn rows(rows: &Vec<Landed>) -> usize {
+    fn rows(rows: &Arc<Vec<Landed>>) -> usize {
         rows.len()
     }
 
     /// Landing has no conflicts: any writer will do, and the last byte of an event id is as good as a die.
-    fn stream(rows: &Vec<Landed>) -> usize {
+    fn stream(rows: &Arc<Vec<Landed>>) -> usize {
         rows.first()
             .map_or(0, |row| usize::from(row.event_id.as_bytes()[15]))
     }
@@ -27,9 +30,9 @@ impl Flush for Landing {
     async fn flush(
         &self,
         connection: &mut PgConnection,
-        requests: &[Vec<Landed>],
+        requests: &[Arc<Vec<Landed>>],
     ) -> Result<Vec<()>, StoreError> {
-        let rows: Vec<&Landed> = requests.iter().flatten().collect();
+        let rows: Vec<&Landed> = requests.iter().flat_map(|rows| rows.iter()).collect();
         landing::land(connection, &rows).await?;
         Ok(vec![(); requests.len()])
     }

@@ -3,6 +3,8 @@
 
 use metrics::{Counter, counter};
 
+use super::Durability;
+
 /// The counters of one experiment.
 #[derive(Clone)]
 pub struct Meters {
@@ -14,6 +16,8 @@ pub struct Meters {
     pub fallback: Counter,
     /// Events taken.
     accepted: Counter,
+    /// Events that are spooled.
+    spooled: Counter,
     /// Events that could not be taken.
     rejected: Counter,
 }
@@ -25,8 +29,11 @@ impl std::fmt::Debug for Meters {
 }
 
 impl Meters {
-    /// Experiments that have series of their own, 5 each; all others share `_other`.
+    /// Experiments that have series of their own, 6 each; all others share [`Meters::OTHERS`].
     pub const MAX_LABELLED: usize = 200;
+
+    /// What the others share.
+    pub const OTHERS: &str = "_other";
 
     /// The counters labelled with `experiment`. They are there from now on, at 0.
     pub fn new(experiment: &str) -> Self {
@@ -37,15 +44,17 @@ impl Meters {
             sticky: assignments("sticky"),
             fallback: assignments("fallback"),
             accepted: events("accepted"),
+            spooled: events("spooled"),
             rejected: events("rejected"),
         }
     }
 
-    /// Events that were taken, or that could not be.
-    pub fn events(&self, accepted: bool) -> &Counter {
-        if accepted {
-            return &self.accepted;
+    /// Events that were taken, by where they are, or that could not be.
+    pub fn events(&self, taken: Option<Durability>) -> &Counter {
+        match taken {
+            Some(Durability::Db) => &self.accepted,
+            Some(Durability::Spool) => &self.spooled,
+            None => &self.rejected,
         }
-        &self.rejected
     }
 }

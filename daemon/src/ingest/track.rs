@@ -1,5 +1,6 @@
 //! Track: events and exposures on their way to the landing table.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bandit::assign::{Reason, UnitKey, honour};
@@ -33,6 +34,25 @@ pub struct Event {
     pub at: Option<DateTime<Utc>>,
 }
 
+/// Where something is that was acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Committed in the database.
+    Db,
+    /// Synced on this daemon's disk; it goes to the database when that is back.
+    Spool,
+}
+
+impl Durability {
+    /// The word in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Db => "db",
+            Self::Spool => "spool",
+        }
+    }
+}
+
 /// What became of an expose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {
@@ -64,14 +84,30 @@ impl Ingest {
         }
     }
 
-    /// Lands `rows`: when this returns `Ok`, all of them are in the database.
-    pub async fn land(&self, rows: Vec<Landed>) -> Result<(), NotDone> {
+    /// Lands `rows`, all or none: when this returns `Ok`, all of them are where it says.
+    pub async fn land(&self, rows: Vec<Landed>) -> Result<Durability, NotDone> {
+        self.land_within(WAIT, rows).await
+    }
+
+    /// As [`Ingest::land`], waiting for the database no longer than `limit`. Rows that may or may not have been
+    /// committed are spooled as well: under the same ids they have one effect.
+    pub(super) async fn land_within(
+        &self,
+        limit: Duration,
+        rows: Vec<Landed>,
+    ) -> Result<Durability, NotDone> {
         if rows.is_empty() {
-            return Ok(());
+            return Ok(Durability::Db);
         }
-        tokio::time::timeout(WAIT, self.landing.submit(rows))
-            .await
-            .unwrap_or(Err(NotDone::Away))
+        let rows = Arc::new(rows);
+        let landing = self.landing.submit(Arc::clone(&rows));
+        match self.outage.unless_away(limit, landing).await {
+            Ok(()) => return Ok(Durability::Db),
+            Err(NotDone::Away) => {}
+            Err(otherwise) => return Err(otherwise),
+        }
+        self.outage.keep(&rows).await?;
+        Ok(Durability::Spool)
     }
 
     /// Starts the attribution window of a unit that was assigned with `expose: false`.
@@ -79,12 +115,11 @@ impl Ingest {
         if !keeps_assignments(&live.serving.state) {
             return Ok(Exposure::NotAssigned);
         }
-        let known = match self.sticky.get(live.id, unit) {
-            Some(recorded) => Some(recorded),
-            None => tokio::time::timeout(WAIT, self.lookups.submit((live.id, unit)))
-                .await
-                .unwrap_or(Err(NotDone::Away))?,
-        };
+        let mut known = self.sticky.get(live.id, unit);
+        if known.is_none() {
+            let found = self.lookups.submit((live.id, unit));
+            known = self.outage.unless_away(WAIT, found).await?;
+        }
         let Some(recorded) = known else {
             return Ok(Exposure::NotAssigned);
         };
@@ -92,7 +127,7 @@ impl Ingest {
             return Ok(Exposure::NotAssigned);
         }
         if !recorded.exposed {
-            self.land_exposure(live, unit, recorded).await?;
+            self.land_exposure(WAIT, live, unit, recorded).await?;
         }
         Ok(Exposure::Exposed)
     }
@@ -100,10 +135,11 @@ impl Ingest {
     /// Lands the exposure of a unit that was not exposed. Two at once are harmless: the fold takes the first.
     pub(super) async fn land_exposure(
         &self,
+        limit: Duration,
         live: &Live,
         unit: UnitKey,
         recorded: Recorded,
-    ) -> Result<(), NotDone> {
+    ) -> Result<Durability, NotDone> {
         let event = Event {
             unit,
             name: String::new(),
@@ -115,13 +151,13 @@ impl Ingest {
             kind: LandedKind::Exposure,
             ..self.landed(live, event)
         };
-        self.land(vec![row]).await?;
+        let durability = self.land_within(limit, vec![row]).await?;
         let exposed = Recorded {
             exposed: true,
             ..recorded
         };
         self.sticky.insert(live.id, unit, exposed);
-        Ok(())
+        Ok(durability)
     }
 }
 

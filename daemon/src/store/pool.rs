@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::{Store, StoreError};
@@ -31,23 +31,25 @@ const SESSION: &str = "set statement_timeout = '30s'; set lock_timeout = '10s'; 
 impl Store {
     /// Opens a pool and proves it with one connection.
     pub async fn connect(options: PgConnectOptions, size: PoolSize) -> Result<Self, StoreError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(size.0)
-            .acquire_timeout(WAIT_FOR_A_CONNECTION)
-            .idle_timeout(IDLE)
-            .test_before_acquire(false)
-            .before_acquire(|connection, known| {
-                Box::pin(async move {
-                    if known.idle_for > TRUSTED_FOR {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .after_connect(|connection, _| Box::pin(prepare_session(connection)))
-            .connect_with(options)
-            .await?;
+        let pool = pool_of(size).connect_with(options).await?;
         Ok(Self { pool })
+    }
+
+    /// A pool of a database that is not known yet: whoever asks it is told at once that the database is away,
+    /// until [`Store::connect_to`].
+    pub fn of_no_database(size: PoolSize) -> Self {
+        // No such socket: connecting fails at once and reaches nobody.
+        let nowhere = PgConnectOptions::new_without_pgpass()
+            .socket("/nonexistent")
+            .ssl_mode(PgSslMode::Disable);
+        Self {
+            pool: pool_of(size).connect_lazy_with(nowhere),
+        }
+    }
+
+    /// New connections go to this database.
+    pub fn connect_to(&self, options: PgConnectOptions) {
+        self.pool.set_connect_options(options);
     }
 
     /// Whether the database answers now.
@@ -55,6 +57,23 @@ impl Store {
         sqlx::query("select 1").execute(&self.pool).await?;
         Ok(())
     }
+}
+
+fn pool_of(size: PoolSize) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(size.0)
+        .acquire_timeout(WAIT_FOR_A_CONNECTION)
+        .idle_timeout(IDLE)
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                if known.idle_for > TRUSTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_connect(|connection, _| Box::pin(prepare_session(connection)))
 }
 
 async fn prepare_session(connection: &mut PgConnection) -> Result<(), sqlx::Error> {

@@ -38,6 +38,8 @@ pub struct Live {
     pub published: Vec<Published>,
     /// What its traffic counts into.
     pub meters: Meters,
+    /// Whether its state is this daemon's own, and not the database's.
+    pub(super) local: bool,
     head: Head,
 }
 
@@ -101,7 +103,43 @@ impl Live {
             lanes: declared,
             published,
             meters,
+            local: false,
             head,
+        })
+    }
+
+    /// What it was put together from.
+    pub(super) fn stored(&self) -> (Stored, Head) {
+        let allocated = |lane: &Published| {
+            let serving = self.serving.lane(lane.lane)?;
+            Some(StoredLane {
+                id: lane.lane,
+                version: lane.version,
+                published_at: lane.at,
+                burn_in: lane.burn_in.clone(),
+                allocation: serving.allocation.clone(),
+            })
+        };
+        let stored = Stored {
+            id: self.id,
+            state: self.serving.state.clone(),
+            spec: ExperimentSpec::clone(&self.spec),
+            started_at: self.started_at,
+            arms: self.serving.arms.clone(),
+            lane_numbers: self.lane_numbers.clone(),
+            lanes: self.published.iter().filter_map(allocated).collect(),
+        };
+        (stored, self.head.clone())
+    }
+
+    /// The same experiment in a state that the database does not know.
+    pub(super) fn in_state(&self, state: RunState) -> Result<Self, StoreError> {
+        let (mut stored, head) = self.stored();
+        stored.state = state;
+        let live = Self::new(stored, head, self.meters.clone())?;
+        Ok(Self {
+            local: true,
+            ..live
         })
     }
 

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use bandit::experiment::ExperimentId;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::local::Publication;
 use super::{Live, World};
 use crate::ingest::Meters;
 use crate::store::experiments::{self, Head, Heads, Stored};
@@ -26,9 +26,8 @@ const READ_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Refresher {
     store: Store,
-    current: Arc<ArcSwap<World>>,
+    published: Arc<Publication>,
     asked: mpsc::Receiver<oneshot::Sender<()>>,
-    publish: watch::Sender<u64>,
     failing: bool,
     /// Experiments that could not be read, as of which head: told once, tried again when it changes.
     unreadable: HashMap<ExperimentId, Head>,
@@ -37,15 +36,13 @@ pub struct Refresher {
 impl Refresher {
     pub(super) fn new(
         store: Store,
-        current: Arc<ArcSwap<World>>,
+        published: Arc<Publication>,
         asked: mpsc::Receiver<oneshot::Sender<()>>,
-        publish: watch::Sender<u64>,
     ) -> Self {
         Self {
             store,
-            current,
+            published,
             asked,
-            publish,
             failing: false,
             unreadable: HashMap::new(),
         }
@@ -80,7 +77,7 @@ impl Refresher {
     pub(super) async fn refresh(&mut self) -> Result<(), StoreError> {
         let mut view = experiments::snapshot(&self.store).await?;
         let Heads { revision, heads } = experiments::heads(&mut view).await?;
-        let present = self.current.load_full();
+        let present = self.published.current.load_full();
         let mut kept: HashMap<ExperimentId, Arc<Live>> = present
             .experiments
             .values()
@@ -89,7 +86,10 @@ impl Refresher {
         let changed: HashMap<ExperimentId, Head> = heads
             .into_iter()
             .filter(|head| self.unreadable.get(&head.id) != Some(head))
-            .filter(|head| kept.get(&head.id).is_none_or(|live| !live.is_as_of(head)))
+            .filter(|head| {
+                let live = kept.get(&head.id);
+                live.is_none_or(|live| !live.is_as_of(head) || !self.published.stands(live))
+            })
             .map(|head| (head.id, head))
             .collect();
         if changed.is_empty() && revision == present.revision {
@@ -102,11 +102,10 @@ impl Refresher {
             .into_values()
             .map(|live| (live.serving.key.clone(), live))
             .collect();
-        self.current.store(Arc::new(World {
+        self.published.publish(World {
             revision,
             experiments,
-        }));
-        self.publish.send_modify(|count| *count += 1);
+        });
         Ok(())
     }
 
@@ -168,5 +167,5 @@ fn meters_for(stored: &Stored, kept: &HashMap<ExperimentId, Arc<Live>>) -> Meter
     if kept.len() < Meters::MAX_LABELLED {
         return Meters::new(stored.spec.key.as_str());
     }
-    Meters::new("_other")
+    Meters::new(Meters::OTHERS)
 }

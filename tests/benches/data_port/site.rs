@@ -6,9 +6,10 @@ use std::sync::Arc;
 use daemon::calls::Calls;
 use daemon::clock::Clock;
 use daemon::http::{DataPort, DataServer};
-use daemon::ingest::{Ingest, Writers};
+use daemon::ingest::{Ingest, Outage, Writers};
 use daemon::operations::{Caller, Operations};
 use daemon::reading::Reading;
+use daemon::sticky::Sticky;
 use daemon::telemetry::metrics::Metrics;
 use daemon::testing::{TestDatabase, database};
 use daemon::world::WorldHandle;
@@ -37,6 +38,9 @@ config = { colour = "blue" }
 /// 128 MiB: the default of the configuration.
 const STICKY_BYTES: u64 = 128 * 1024 * 1024;
 
+/// Never used here: the database stays.
+const SPOOL_BYTES: u64 = 16 * 1024 * 1024;
+
 /// What is measured.
 pub(crate) struct Site {
     /// The data port.
@@ -60,8 +64,11 @@ impl Site {
         apply(&Operations::new(store.clone(), world.clone())).await?;
         let clock = Clock::system();
         let secret = [7; 32];
+        let spool = database.data_dir().join("spool");
+        let (outage, _) = Outage::prepare(&spool, SPOOL_BYTES, clock.clone())?;
+        let sticky = Arc::new(Sticky::new(STICKY_BYTES));
         let (ingest, writers) =
-            Ingest::start(&store, world.clone(), clock.clone(), secret, STICKY_BYTES);
+            Ingest::start(&store, world.clone(), clock.clone(), secret, sticky, outage);
         let reading = Reading::new(store, world, clock, secret);
         let port = DataPort::new(Calls::new(Arc::clone(&ingest)), reading);
         let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port).await?;

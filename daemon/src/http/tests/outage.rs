@@ -1,22 +1,69 @@
-//! The database goes away under the data port.
+//! The database goes away under the data port, and comes back.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::CHECKOUT;
-use super::site::Site;
+use super::site::{Client, Port, Site};
+use crate::postgres::Cluster;
+use crate::store::Store;
+use crate::testing::settings;
+
+const ASSIGN: &str = "/api/experiments/checkout/assign";
+const TRACK: &str = "/api/experiments/checkout/track";
+
+/// A site whose database is away.
+struct Away {
+    port: Port,
+    store: Store,
+    directory: TempDir,
+}
+
+impl Away {
+    async fn from(site: Site) -> Self {
+        let Site { database, port } = site;
+        let store = database.store.clone();
+        let directory = database.stop().await;
+        port.outage.breaker.opened().await;
+        Self {
+            port,
+            store,
+            directory,
+        }
+    }
+
+    /// The database comes back; everything spooled is in it when this returns.
+    async fn back(&self) -> Cluster {
+        let cluster = Cluster::start(settings(self.directory.path()));
+        let cluster = cluster.await.unwrap();
+        self.port.outage.breaker.is_closed().await;
+        let mut usage = self.port.outage.spool.usage();
+        usage.wait_for(|usage| usage.records == 0).await.unwrap();
+        cluster
+    }
+
+    async fn number(&self, query: &'static str) -> i64 {
+        let asked = sqlx::query_scalar(query);
+        asked.fetch_one(&self.store.pool).await.unwrap()
+    }
+}
+
+async fn track(client: &mut Client, event: Value) -> super::site::Answer {
+    client.post(TRACK, &event).await
+}
 
 #[tokio::test]
-async fn without_a_database_known_units_keep_their_arm_and_nothing_is_promised() {
-    const ASSIGN: &str = "/api/experiments/checkout/assign";
+async fn without_a_database_known_units_keep_their_arm_and_events_are_spooled() {
     let site = Site::with(CHECKOUT).await;
     let mut client = site.client().await;
     let known = client.post(ASSIGN, &json!({"unit": "known"})).await;
-    let Site { database, port } = site;
-    drop(database);
+    let away = Away::from(site).await;
 
     let kept = client.post(ASSIGN, &json!({"unit": "known"})).await;
-    assert_eq!(kept.json["arm"], known.json["arm"]);
-    assert_eq!(kept.json["reason"], "sticky");
+    let mut expected = known.json.clone();
+    expected["reason"] = "stale".into();
+    expected["new"] = false.into();
+    assert_eq!(kept.json, expected);
 
     let stranger = client.post(ASSIGN, &json!({"unit": "stranger"})).await;
     assert_eq!(stranger.status, 200, "{}", stranger.text);
@@ -24,10 +71,114 @@ async fn without_a_database_known_units_keep_their_arm_and_nothing_is_promised()
     assert_eq!(stranger.json["reason"], "outage");
     assert_eq!(stranger.json["new"], false);
 
+    let event = json!({"unit": "known", "event": "purchase", "value": 2.5, "id": "a"});
+    let spooled = track(&mut client, event.clone()).await;
+    assert_eq!(spooled.status, 202, "{}", spooled.text);
+    assert_eq!(spooled.json["durability"], "spool");
+    let again = track(&mut client, event).await;
+    assert_eq!(again.json["event_id"], spooled.json["event_id"]);
+    let batch = json!([
+        {"experiment": "checkout", "unit": "known", "event": "purchase"},
+        {"experiment": "nope", "unit": "known", "event": "purchase"},
+    ]);
+    let taken = client.post("/api/track", &batch).await;
+    assert_eq!(taken.status, 202, "{}", taken.text);
+    assert_eq!(taken.json["results"][0]["durability"], "spool");
+    assert_eq!(taken.json["results"][1]["status"], "rejected");
+
+    let cluster = away.back().await;
+    let landed = "select count(distinct event_id) from experiment_landing";
+    assert_eq!(away.number(landed).await, 2);
+    let same = "select count(*) from experiment_landing where value = 2.5 and kind = 0";
+    assert_eq!(
+        away.number(same).await,
+        2,
+        "the fold takes the first of them"
+    );
+    let stranger = client.post(ASSIGN, &json!({"unit": "stranger"})).await;
+    assert_eq!(stranger.json["reason"], "split");
     let event = json!({"unit": "known", "event": "purchase"});
-    let lost = client.post("/api/experiments/checkout/track", &event).await;
-    assert_eq!(lost.status, 503, "{}", lost.text);
-    assert_eq!(lost.json["error"]["code"], "unavailable");
-    assert_eq!(lost.headers["retry-after"], "1");
-    drop(port);
+    let landed = track(&mut client, event).await;
+    assert_eq!(
+        (landed.status, &landed.json["durability"]),
+        (200, &"db".into())
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn an_exposure_that_was_held_back_is_spooled_too() {
+    let site = Site::with(CHECKOUT).await;
+    let mut client = site.client().await;
+    let request = json!({"unit": "u", "expose": false});
+    client.post(ASSIGN, &request).await;
+    let away = Away::from(site).await;
+    let expose = "/api/experiments/checkout/expose";
+    let exposed = client.post(expose, &json!({"unit": "u"})).await;
+    assert_eq!(exposed.json["exposed"], true, "{}", exposed.text);
+    let unknown = client.post(expose, &json!({"unit": "stranger"})).await;
+    assert_eq!(unknown.status, 503, "{}", unknown.text);
+    let cluster = away.back().await;
+    let landed = "select count(*) from experiment_landing where kind = 1";
+    assert_eq!(away.number(landed).await, 1);
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_spool_says_so_and_takes_again() {
+    let site = Site::with(CHECKOUT).await;
+    let mut client = site.client().await;
+    let away = Away::from(site).await;
+    let item = json!({"experiment": "checkout", "unit": "u", "event": "purchase"});
+    let batch = Value::Array(vec![item; 1_000]);
+    let mut taken = 0;
+    let refused = loop {
+        let answer = client.post("/api/track", &batch).await;
+        match answer.status {
+            202 => taken += 1,
+            _ => break answer,
+        }
+        assert!(taken < 100, "the spool has 1 MiB");
+    };
+    assert!(taken > 0);
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    assert_eq!(refused.json["error"]["code"], "unavailable");
+    assert_eq!(refused.headers["retry-after"], "1");
+    let message = refused.json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("spool"), "{message}");
+
+    let cluster = away.back().await;
+    let landed = "select count(*) from experiment_landing";
+    assert_eq!(away.number(landed).await, taken * 1_000);
+    let answer = client.post("/api/track", &batch).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    cluster.stop().await;
+}
+
+/// Its rows are with the writer and in the spool, under one id.
+#[tokio::test]
+async fn an_event_whose_commit_is_not_known_is_spooled_as_well() {
+    let site = Site::with(CHECKOUT).await;
+    let mut client = site.client().await;
+    let mut lock = site.database.store.pool.begin().await.unwrap();
+    sqlx::query("lock table experiment_landing in exclusive mode")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let breaker = site.port.outage.breaker.clone();
+    let event = json!({"unit": "u", "event": "purchase"});
+    let tracked = tokio::spawn(async move { track(&mut client, event).await });
+    site.until(
+        "select count(*) from pg_locks where relation = 'experiment_landing'::regclass and not granted",
+        1,
+    )
+    .await;
+    breaker.open();
+    let answer = tracked.await.unwrap();
+    assert_eq!(answer.json["durability"], "spool", "{}", answer.text);
+    lock.rollback().await.unwrap();
+    site.until("select count(*) from experiment_landing", 2)
+        .await;
+    let ids = "select count(distinct event_id) from experiment_landing";
+    assert_eq!(site.number(ids).await, 1);
 }

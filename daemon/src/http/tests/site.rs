@@ -11,21 +11,28 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use protocol::plans::{ApplyRequest, PlanRequest};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::breaker::Probe;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::http::{DataPort, DataServer};
-use crate::ingest::{Ingest, Writers};
+use crate::ingest::{Ingest, Outage, Writers};
 use crate::operations::{Caller, Operations};
 use crate::reading::Reading;
+use crate::spool::Replay;
+use crate::sticky::Sticky;
 use crate::store::Store;
 use crate::testing::{TestDatabase, database};
 use crate::world::WorldHandle;
 
 const SECRET: [u8; 32] = [7; 32];
+
+/// Room for about 2,500 events.
+const SPOOL_BYTES: u64 = 1024 * 1024;
 
 /// One daemon's worth: a database, a world, a data port.
 pub(super) struct Site {
@@ -38,6 +45,8 @@ pub(super) struct Port {
     pub(super) address: std::net::SocketAddr,
     pub(super) world: WorldHandle,
     pub(super) ingest: Arc<Ingest>,
+    pub(super) outage: Outage,
+    _spool_dir: TempDir,
     _writers: Writers,
     stop: CancellationToken,
 }
@@ -119,8 +128,22 @@ impl Port {
         let stop = CancellationToken::new();
         tokio::spawn(refresher.run(stop.clone()));
         let clock = Clock::system();
-        let (ingest, writers) =
-            Ingest::start(store, world.clone(), clock.clone(), SECRET, 1024 * 1024);
+        let sticky = Arc::new(Sticky::new(1024 * 1024));
+        let spool_dir = tempfile::tempdir().unwrap();
+        let (outage, _) = Outage::prepare(spool_dir.path(), SPOOL_BYTES, clock.clone()).unwrap();
+        let database = store.pool.connect_options().as_ref().clone();
+        let probe = Probe::new(outage.breaker.clone(), database);
+        tokio::spawn(probe.run(stop.clone()));
+        let replay = Replay::new(&outage, store.clone(), Arc::clone(&sticky));
+        tokio::spawn(replay.run(stop.clone()));
+        let (ingest, writers) = Ingest::start(
+            store,
+            world.clone(),
+            clock.clone(),
+            SECRET,
+            sticky,
+            outage.clone(),
+        );
         let reading = Reading::new(store.clone(), world.clone(), clock, SECRET);
         let port = DataPort::new(Calls::new(Arc::clone(&ingest)), reading);
         let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port)
@@ -132,6 +155,8 @@ impl Port {
             address,
             world,
             ingest,
+            outage,
+            _spool_dir: spool_dir,
             _writers: writers,
             stop,
         }

@@ -8,6 +8,7 @@ use sqlx::pool::PoolConnection;
 use tokio::sync::mpsc;
 
 use super::{Flush, NotDone, Queued};
+use crate::breaker::Breaker;
 use crate::store::{Store, StoreError};
 
 /// 5 s: a statement of 2,000 rows takes 30 ms; a connection that is silent for longer is dead.
@@ -23,15 +24,17 @@ pub(super) struct Writer<F: Flush> {
     /// Kept between batches: the data path must not wait behind others for a connection of the pool.
     connection: Option<PoolConnection<Postgres>>,
     batch_rows: usize,
+    breaker: Breaker,
 }
 
 impl<F: Flush> Writer<F> {
-    pub(super) fn new(flush: Arc<F>, store: Store, batch_rows: usize) -> Self {
+    pub(super) fn new(flush: Arc<F>, store: Store, batch_rows: usize, breaker: Breaker) -> Self {
         Self {
             flush,
             store,
             connection: None,
             batch_rows,
+            breaker,
         }
     }
 
@@ -77,6 +80,9 @@ impl<F: Flush> Writer<F> {
                     parts.extend([right, left]);
                 }
                 Err(error) => {
+                    if matches!(error, StoreError::Away(_)) {
+                        self.breaker.open();
+                    }
                     report::<F>(part.len(), &error);
                     results.extend(part.iter().map(|_| Err(NotDone::Away)));
                 }
