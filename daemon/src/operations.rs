@@ -9,6 +9,7 @@
 
 mod apply;
 mod current;
+mod emergency;
 mod failure;
 mod mutate;
 mod reason;
@@ -19,12 +20,13 @@ mod verb;
 use bandit::experiment::Verb;
 use protocol::control::{Done, VerbRequest};
 use protocol::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
-use protocol::refusal::Refusal;
+use protocol::refusal::{Code, Refusal};
 use tokio_util::task::TaskTracker;
 
 use crate::store::Store;
 use crate::world::WorldHandle;
 
+pub use emergency::KillSwitch;
 pub use failure::store_refusal;
 
 /// Who asks for a change, and through what; for the audit log.
@@ -42,6 +44,7 @@ pub struct Operations {
     store: Store,
     world: WorldHandle,
     running: TaskTracker,
+    kill_switch: Option<KillSwitch>,
 }
 
 impl Operations {
@@ -51,16 +54,29 @@ impl Operations {
             store,
             world,
             running: TaskTracker::new(),
+            kill_switch: None,
+        }
+    }
+
+    /// The same, and while the database is away: rollbacks act here at once, and everything else is refused
+    /// without a wait.
+    #[must_use]
+    pub fn with_kill_switch(self, kill_switch: KillSwitch) -> Self {
+        Self {
+            kill_switch: Some(kill_switch),
+            ..self
         }
     }
 
     /// What a file would change. Changes nothing.
     pub async fn plan(&self, request: &PlanRequest) -> Result<PlanReply, Refusal> {
+        self.unless_away()?;
         apply::plan(&self.store, request).await
     }
 
     /// Carries out a plan, if the revision it was made for still stands.
     pub async fn apply(&self, request: ApplyRequest, caller: Caller) -> Result<Applied, Refusal> {
+        self.unless_away()?;
         let apply = apply::Apply::new(request, caller)?;
         self.mutate(apply).await
     }
@@ -72,8 +88,47 @@ impl Operations {
         request: VerbRequest,
         caller: Caller,
     ) -> Result<Done, Refusal> {
-        let change = verb::StateChange::new(verb, request, caller)?;
+        let change = verb::StateChange::new(verb, request.clone(), caller.clone())?;
+        if verb == Verb::Rollback
+            && let Some(kill_switch) = &self.kill_switch
+        {
+            return self.roll_back(kill_switch, change, request, caller).await;
+        }
+        self.unless_away()?;
         self.mutate(change).await
+    }
+
+    /// In the database if it is there, else here: nobody waits with this to find out.
+    async fn roll_back(
+        &self,
+        kill_switch: &KillSwitch,
+        change: verb::StateChange,
+        request: VerbRequest,
+        caller: Caller,
+    ) -> Result<Done, Refusal> {
+        if !kill_switch.is_needed() {
+            // Both ways may be gone: the mutation runs on, and its repetition has no second effect.
+            let settled = tokio::select! {
+                biased;
+                settled = self.mutate(change) => Some(settled),
+                () = kill_switch.needed() => None,
+            };
+            match settled {
+                Some(Err(refusal)) if refusal.code == Code::Unavailable => {}
+                Some(settled) => return settled,
+                None => {}
+            }
+        }
+        kill_switch.pull(&self.world, request, caller)
+    }
+
+    fn unless_away(&self) -> Result<(), Refusal> {
+        let away = self.kill_switch.as_ref().is_some_and(KillSwitch::is_needed);
+        if !away {
+            return Ok(());
+        }
+        let message = "the database is away: nothing can be changed until it is back, but for `rollback`, which acts on this daemon at once";
+        Err(Refusal::new(Code::Unavailable, message))
     }
 
     /// Waits until every mutation that was begun has ended.

@@ -16,6 +16,7 @@ use crate::wait;
 pub struct Installation {
     directory: TempDir,
     data: TempDir,
+    arguments: Vec<String>,
     daemon: Option<Child>,
     addresses: Value,
 }
@@ -23,11 +24,17 @@ pub struct Installation {
 impl Installation {
     /// A new directory with an embedded database, and its daemon, ready.
     pub async fn start() -> anyhow::Result<Self> {
-        let directory = tempfile::Builder::new().prefix("pitboss-test-").tempdir()?;
         let data = daemon::testing::stopped_cluster().await;
+        Self::start_with(data, Vec::new()).await
+    }
+
+    /// A daemon on a data directory that is there, told more by `arguments`; ready.
+    pub async fn start_with(data: TempDir, arguments: Vec<String>) -> anyhow::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("pitboss-test-").tempdir()?;
         let mut installation = Self {
             directory,
             data,
+            arguments,
             daemon: None,
             addresses: Value::Null,
         };
@@ -61,6 +68,7 @@ impl Installation {
             .arg(self.socket())
             .arg("--log-dir")
             .arg(self.path().join("logs"))
+            .args(&self.arguments)
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -171,6 +179,7 @@ impl Installation {
             .args(arguments)
             .arg("--data-dir")
             .arg(self.data.path())
+            .args(&self.arguments)
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .output()?;

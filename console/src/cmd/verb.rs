@@ -3,7 +3,7 @@
 use bandit::experiment::Verb;
 use protocol::control::{ControlClient, Done, VerbRequest};
 use protocol::experiments::Row;
-use protocol::refusal::Refusal;
+use protocol::refusal::{Code, Refusal};
 use tarpc::client::RpcError;
 use uuid::Uuid;
 
@@ -18,24 +18,28 @@ pub(super) async fn run(daemon: &Daemon, verb: Verb, args: &VerbArgs) -> Result<
     let detail = daemon
         .client
         .detail(Daemon::patience(), args.key.clone())
-        .await??;
-    let row = detail.row;
+        .await?;
+    let row = match detail {
+        Ok(detail) => Some(detail.row),
+        // The database is away: there are no figures to ask about, and harm must be stopped all the same.
+        Err(refusal) if verb == Verb::Rollback && refusal.code == Code::Unavailable => None,
+        Err(refusal) => return Err(refusal.into()),
+    };
     let environment = &daemon.welcome.environment;
-    let deed = format!("{} {} in {environment}", spoken(verb), row.key);
-    confirm::confirm(
-        &deed,
-        &question_about(verb, &row),
-        &grade(verb, &row.key),
-        args.acting.yes,
-    )?;
+    let deed = format!("{} {} in {environment}", spoken(verb), args.key);
+    let question = match &row {
+        Some(row) => question_about(verb, row),
+        None => question_without_figures(&args.key),
+    };
+    confirm::confirm(&deed, &question, &grade(verb, &args.key), args.acting.yes)?;
     let proposal = format!("{verb} from the command line");
     let reason = confirm::reason(args.acting.reason.as_deref(), &proposal, args.acting.yes)?;
     let request = VerbRequest {
-        key: row.key.clone(),
+        key: args.key.clone(),
         reason,
         request_id: Uuid::now_v7(),
         // What was asked about is what may be changed.
-        expect_revision: (!args.acting.yes).then_some(row.revision),
+        expect_revision: row.filter(|_| !args.acting.yes).map(|row| row.revision),
     };
     let done = daemon
         .insist(|client| call(client, verb, request.clone()))
@@ -106,6 +110,18 @@ fn question_about(verb: Verb, row: &Row) -> Text {
             row.decisions_per_sec,
             count(row.assigned)
         )),
+    ]);
+    text
+}
+
+/// What a rollback does while the daemon's database is away.
+fn question_without_figures(key: &str) -> Text {
+    let mut text = Text::new();
+    text.line([
+        Span::new(Role::Strong, key),
+        plain(
+            ": the daemon's database is away; it gives everyone control at once, and the other daemons do when the database is back",
+        ),
     ]);
     text
 }

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::http::admin::{self, Phase, Watched};
 use crate::http::{DataPort, DataServer};
 use crate::ingest::{Ingest, Outage, Standing};
+use crate::operations::KillSwitch;
 use crate::reading::Reading;
 use crate::spool::Replay;
 use crate::sticky::Sticky;
@@ -75,6 +76,13 @@ pub(super) async fn build(
         clock.clone(),
     );
     part.run(saver.map_err(AppError::Saver)?.run(part.stop()));
+    let kill_switch = KillSwitch::open(
+        data_dir.path(),
+        &world,
+        outage.breaker.clone(),
+        clock.clone(),
+    )
+    .map_err(AppError::Saver)?;
 
     // Its thread ends when nobody can hand in any more: the data port and the replay are gone by then.
     parts.add("spool").run(spool_ended.wait());
@@ -120,6 +128,7 @@ pub(super) async fn build(
         reading,
         reports,
         standing,
+        kill_switch,
         run: &holder,
         data,
     };

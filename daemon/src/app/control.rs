@@ -12,7 +12,7 @@ use crate::changes::{Feed, Feeder};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest::Standing;
-use crate::operations::Operations;
+use crate::operations::{KillSwitch, Operations};
 use crate::reading::Reading;
 use crate::rpc::{About, ControlPort, Limits, PartCheck, Service};
 use crate::spool::Usage;
@@ -30,6 +30,8 @@ pub(super) struct Ground<'a> {
     pub(super) reports: Reports,
     /// Of the data path.
     pub(super) standing: Standing,
+    /// What works while the database is away.
+    pub(super) kill_switch: KillSwitch,
     /// This run of the daemon, as no other is called.
     pub(super) run: &'a str,
     pub(super) data: SocketAddr,
@@ -45,12 +47,15 @@ pub(super) fn serve(ground: Ground<'_>, parts: &mut Parts) -> Result<(), AppErro
         reading,
         reports,
         standing,
+        kill_switch,
         run,
         data,
     } = ground;
     let port = ControlPort::bind(&config.control_socket, Limits::default())?;
     let feed = Feed::new(run);
     let feeder = Feeder::new(feed.clone(), world.clone(), store.clone());
+    let operations =
+        Operations::new(store.clone(), world.clone()).with_kill_switch(kill_switch.clone());
     let service = Service {
         about: About {
             build: concat!("pitbossd ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -59,7 +64,7 @@ pub(super) fn serve(ground: Ground<'_>, parts: &mut Parts) -> Result<(), AppErro
             data_address: data.to_string(),
             started_at: clock.now(),
         },
-        operations: Operations::new(store.clone(), world.clone()),
+        operations: operations.clone(),
         health: health(store.clone(), world.clone(), reports, standing),
         clock,
         store,
@@ -69,6 +74,7 @@ pub(super) fn serve(ground: Ground<'_>, parts: &mut Parts) -> Result<(), AppErro
     };
     let part = parts.add("control port");
     part.run(feeder.run(part.stop()));
+    part.run(kill_switch.settle(operations, part.stop()));
     part.run(port.serve(service, part.stop()));
     Ok(())
 }
@@ -117,7 +123,7 @@ fn away(since: DateTime<Utc>) -> PartHealth {
         name: "database".to_owned(),
         ok: false,
         detail: format!(
-            "away since {}; known units keep their arm, events are spooled",
+            "away since {}; known units keep their arm, events are spooled, only rollback works",
             since.format("%H:%M:%S UTC")
         ),
         last_run: None,
