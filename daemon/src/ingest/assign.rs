@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use bandit::assign::{Decision, Reason, Stored, UnitKey, decide, honour};
 use bandit::experiment::{ArmId, RunState};
-use bandit::spec::model::Attributes;
+use bandit::spec::model::{Attributes, OnOutage};
 
 use super::draws::Wanted;
+use super::track::new_id;
 use super::{Durability, Ingest, NotDone};
 use crate::clock::Stopwatch;
+use crate::spool::item;
 use crate::sticky::Recorded;
 use crate::store::assignments::Draw;
 use crate::world::Live;
@@ -108,7 +110,7 @@ impl Ingest {
         let settled = match self.outage.unless_away(WAIT, settled).await {
             Ok(settled) => settled,
             Err(NotDone::Full) => return Err(NotDone::Full),
-            Err(_) => return Ok(outage(live)),
+            Err(_) => return Ok(self.without_database(live, draw, propensity).await),
         };
         if !settled.new {
             return self.keep(live, unit, settled.recorded, expose).await;
@@ -119,6 +121,31 @@ impl Ingest {
             recorded: Some(settled.recorded),
             new: true,
         })
+    }
+
+    /// A draw that cannot be recorded now: control, or where the experiment says `frozen`, the drawn arm, which
+    /// is spooled and recorded when the database is back, unless the unit has a record by then.
+    async fn without_database(&self, live: &Live, draw: Draw, propensity: f64) -> Assigned {
+        if live.spec.on_outage == OnOutage::Control {
+            return outage(live);
+        }
+        let payload = item::assigned(&draw, propensity, new_id(draw.at));
+        if self.outage.keep_payloads(vec![payload]).await.is_err() {
+            return outage(live);
+        }
+        let recorded = Recorded {
+            stored: draw.stored,
+            propensity,
+            exposed: draw.expose,
+        };
+        let (experiment, unit) = draw.place;
+        self.sticky.insert(experiment, unit, recorded);
+        Assigned {
+            arm: draw.stored.arm,
+            reason: Reason::Frozen,
+            recorded: Some(recorded),
+            new: true,
+        }
     }
 
     /// Honours a record, and exposes the unit if it is to be and was not.

@@ -163,7 +163,7 @@ impl Ingest {
 
 /// An id for an event whose caller gave none: `UUIDv7`, because time-ordered keys insert 1.5 to 1.9 times as
 /// fast as random ones (LIMITS section 2).
-fn new_id(at: DateTime<Utc>) -> Uuid {
+pub(super) fn new_id(at: DateTime<Utc>) -> Uuid {
     let secs = at.timestamp().cast_unsigned();
     Uuid::new_v7(Timestamp::from_unix(
         NoContext,

@@ -46,6 +46,9 @@ pub enum Reason {
     Stale,
     /// Unknown unit while the database is away: control.
     Outage,
+    /// Drawn by the last allocation while the database is away; recorded when it is back, unless another record
+    /// is there first.
+    Frozen,
 }
 
 impl Reason {
@@ -62,6 +65,7 @@ impl Reason {
             Self::Override => "override",
             Self::Stale => "stale",
             Self::Outage => "outage",
+            Self::Frozen => "frozen",
         }
     }
 }

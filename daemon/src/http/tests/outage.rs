@@ -182,3 +182,49 @@ async fn an_event_whose_commit_is_not_known_is_spooled_as_well() {
     let ids = "select count(distinct event_id) from experiment_landing";
     assert_eq!(site.number(ids).await, 1);
 }
+
+const FROZEN: &str = r#"
+[[experiment]]
+key = "checkout"
+state = "running"
+reward = "purchase"
+arms = ["green", "blue"]
+control = "green"
+on_outage = "frozen"
+"#;
+
+#[tokio::test]
+async fn where_the_experiment_says_frozen_new_units_are_drawn_and_recorded_later() {
+    let site = Site::with(FROZEN).await;
+    let mut client = site.client().await;
+    let away = Away::from(site).await;
+    let mut arms = Vec::new();
+    for n in 0..20 {
+        let unit = json!({"unit": format!("u{n}")});
+        let drawn = client.post(ASSIGN, &unit).await;
+        assert_eq!(drawn.json["reason"], "frozen", "{}", drawn.text);
+        assert_eq!(drawn.json["propensity"], 0.5);
+        assert_eq!(drawn.json["version"], 1);
+        assert_eq!(drawn.json["new"], true);
+        let again = client.post(ASSIGN, &unit).await;
+        assert_eq!(again.json["reason"], "stale");
+        assert_eq!(again.json["arm"], drawn.json["arm"]);
+        arms.push(drawn.json["arm"].clone());
+    }
+    assert!(arms.contains(&"green".into()) && arms.contains(&"blue".into()));
+
+    let cluster = away.back().await;
+    let recorded = "select count(*) from experiment_assignments where version = 1";
+    assert_eq!(away.number(recorded).await, 20);
+    let exposures = "select count(*) from experiment_landing where kind = 1";
+    assert_eq!(away.number(exposures).await, 20);
+    // As the database has it, and not as the cache of the daemon that drew it.
+    let other = Port::open(&away.store).await;
+    let mut client = other.client().await;
+    for (n, arm) in arms.iter().enumerate() {
+        let kept = client.post(ASSIGN, &json!({"unit": format!("u{n}")})).await;
+        assert_eq!(&kept.json["arm"], arm);
+        assert_eq!(kept.json["reason"], "sticky");
+    }
+    cluster.stop().await;
+}

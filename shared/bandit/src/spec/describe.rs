@@ -15,9 +15,6 @@ use crate::spec::{decision, experiment, guardrail, policy, reward};
 /// What the spec declares ahead of its engine, one sentence each. `plan` shows them: nothing is silently ignored.
 pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
     let mut parts = Vec::new();
-    if spec.on_outage == OnOutage::Frozen {
-        parts.push("on_outage \"frozen\": does not run yet; new units get control".to_owned());
-    }
     let guardrails = spec.guardrails.iter();
     let guardrails: Vec<String> = guardrails.map(|it| format!("\"{}\"", it.name)).collect();
     if !guardrails.is_empty() {
