@@ -4,5 +4,6 @@ pub mod binaries;
 pub mod campaign;
 pub mod http;
 pub mod installation;
+pub mod limits;
 pub mod terminal;
 pub mod wait;

@@ -1,4 +1,5 @@
-//! The data port as `pitbossd` builds it, on a private database with one running experiment.
+//! The data port as `pitbossd` builds it, on a private database with running experiments. The workers that learn do
+//! not run.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,24 +17,10 @@ use daemon::world::WorldHandle;
 use protocol::plans::{ApplyRequest, PlanRequest};
 use tokio_util::sync::CancellationToken;
 
-use crate::load::Body;
+use super::body::{Body, experiment};
 
-const EXPERIMENT: &str = r#"
-[[experiment]]
-key = "checkout"
-state = "running"
-reward = "purchase"
-control = "green"
-targeting = { country = "SN" }
-
-[[experiment.arm]]
-name = "green"
-config = { colour = "green" }
-
-[[experiment.arm]]
-name = "blue"
-config = { colour = "blue" }
-"#;
+/// Experiments of one file, so that it stays within the largest that is taken.
+const OF_ONE_FILE: usize = 500;
 
 /// 128 MiB: the default of the configuration.
 const STICKY_BYTES: u64 = 128 * 1024 * 1024;
@@ -42,26 +29,43 @@ const STICKY_BYTES: u64 = 128 * 1024 * 1024;
 const SPOOL_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What is measured.
-pub(crate) struct Site {
+pub(super) struct Site {
     /// The data port.
-    pub(crate) address: SocketAddr,
+    pub(super) address: SocketAddr,
     /// The database under it.
-    pub(crate) database: TestDatabase,
+    pub(super) database: TestDatabase,
+    /// How many experiments it serves.
+    pub(super) experiments: usize,
     ingest: Arc<Ingest>,
     metrics: Metrics,
+    stop: CancellationToken,
     _writers: Writers,
 }
 
 impl Site {
     /// Builds it. The recorder of the metrics is installed, as in the daemon.
-    pub(crate) async fn open() -> anyhow::Result<Self> {
-        let metrics = Metrics::install()?;
+    pub(super) async fn open(experiments: usize) -> anyhow::Result<Self> {
+        Self::with(Metrics::install()?, experiments).await
+    }
+
+    /// Another in its place, with another number of experiments.
+    pub(super) async fn again(self, experiments: usize) -> anyhow::Result<Self> {
+        let metrics = self.metrics.clone();
+        drop(self);
+        Self::with(metrics, experiments).await
+    }
+
+    async fn with(metrics: Metrics, experiments: usize) -> anyhow::Result<Self> {
         let database = database().await;
         let store = database.store.clone();
         let (world, refresher) = WorldHandle::open(store.clone()).await?;
         let stop = CancellationToken::new();
         tokio::spawn(refresher.run(stop.clone()));
-        apply(&Operations::new(store.clone(), world.clone())).await?;
+        let operations = Operations::new(store.clone(), world.clone());
+        for first in (0..experiments).step_by(OF_ONE_FILE) {
+            let last = experiments.min(first + OF_ONE_FILE);
+            apply(&operations, (first..last).map(declared).collect()).await?;
+        }
         let clock = Clock::system();
         let secret = [7; 32];
         let spool = database.data_dir().join("spool");
@@ -73,42 +77,73 @@ impl Site {
         let port = DataPort::new(Calls::new(Arc::clone(&ingest)), reading);
         let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port).await?;
         let address = server.local_addr()?;
-        tokio::spawn(server.run(stop));
+        tokio::spawn(server.run(stop.clone()));
         Ok(Self {
             address,
             database,
+            experiments,
             ingest,
             metrics,
+            stop,
             _writers: writers,
         })
     }
 
     /// Assigns every unit that `body` names.
-    pub(crate) async fn assign_all(&self, body: &Body, units: usize) {
-        let live = self.ingest.world().load().get("checkout").cloned();
-        let live = live.expect("the experiment was applied");
+    pub(super) async fn assign_all(&self, body: &Body, units: usize) -> anyhow::Result<()> {
+        let world = self.ingest.world().load();
         let attributes = [("country".to_owned(), serde_json::json!("SN"))].into();
         for chunk in (0..units).collect::<Vec<_>>().chunks(1_000) {
-            let asked = chunk.iter().map(|&n| {
-                let unit = self.ingest.unit_key(&body.unit(0, n));
-                self.ingest.assign(&live, unit, &attributes, true)
+            let asked = chunk.iter().map(|&unit| {
+                let live = world.get(&experiment(unit % self.experiments));
+                let live = live.expect("the experiment was applied");
+                let unit = self.ingest.unit_key(&body.known(unit));
+                self.ingest.assign(live, unit, &attributes, true)
             });
-            for assigned in futures::future::join_all(asked).await {
-                assigned.expect("the queue has room for them");
-            }
+            futures::future::try_join_all(asked).await?;
         }
+        Ok(())
     }
 
     /// Between runs: what the daemon does every few seconds.
-    pub(crate) fn tidy(&self) {
+    pub(super) fn tidy(&self) {
         self.metrics.upkeep();
     }
 }
 
-async fn apply(operations: &Operations) -> anyhow::Result<()> {
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// The `n`th experiment as a file declares it.
+pub(super) fn declared(n: usize) -> String {
+    let key = experiment(n);
+    format!(
+        r#"
+[[experiment]]
+key = "{key}"
+state = "running"
+reward = "purchase"
+control = "green"
+targeting = {{ country = "SN" }}
+
+[[experiment.arm]]
+name = "green"
+config = {{ colour = "green" }}
+
+[[experiment.arm]]
+name = "blue"
+config = {{ colour = "blue" }}
+"#
+    )
+}
+
+async fn apply(operations: &Operations, text: String) -> anyhow::Result<()> {
     let plan = PlanRequest {
-        file: "bench.toml".into(),
-        text: EXPERIMENT.into(),
+        file: "limits.toml".into(),
+        text,
         prune: false,
         release_holds: false,
     };

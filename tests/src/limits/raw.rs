@@ -3,32 +3,31 @@
 use std::time::Duration;
 
 use bandit::assign::UnitKey;
-
 use daemon::clock::{Clock, Stopwatch};
 use daemon::store::{PoolSize, Store};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::site::Site;
+use super::site::Site;
 
 /// As many as the daemon has.
 const WRITERS: u32 = 2;
 
 /// Connections to insert through.
-pub(crate) struct Raw {
+pub(super) struct Raw {
     pool: PgPool,
 }
 
 impl Raw {
     /// Connects to the site's database.
-    pub(crate) async fn open(site: &Site) -> anyhow::Result<Self> {
+    pub(super) async fn open(site: &Site) -> anyhow::Result<Self> {
         let options = site.database.cluster().connect_options();
         let store = Store::connect(options, PoolSize(WRITERS)).await?;
         Ok(Self { pool: store.pool })
     }
 
     /// Rows a second into the assignments ledger, `batch` at a time, for about `run`.
-    pub(crate) async fn assignments(
+    pub(super) async fn assignments(
         &self,
         series: usize,
         batch: usize,
@@ -49,7 +48,7 @@ impl Raw {
     }
 
     /// Rows a second into the landing table, `batch` at a time, for about `run`.
-    pub(crate) async fn events(&self, batch: usize, run: Duration) -> anyhow::Result<f64> {
+    pub(super) async fn events(&self, batch: usize, run: Duration) -> anyhow::Result<f64> {
         let writers = (0..WRITERS).map(|_| async move {
             let mut connection = self.pool.acquire().await?;
             let started = Stopwatch::start();
@@ -76,7 +75,7 @@ async fn insert_assignments(
     let _: Vec<(Vec<u8>,)> = sqlx::query_as(
         "insert into experiment_assignments
              (experiment_id, unit_key, lane, arm, version, open, at, exposed_at)
-         select 1000, unit_key, 1, 0, 1, true, $2, $2 from unnest($1::bytea[]) as drawn(unit_key)
+         select 2000000000, unit_key, 1, 0, 1, true, $2, $2 from unnest($1::bytea[]) as drawn(unit_key)
          on conflict do nothing returning unit_key",
     )
     .bind(units)
@@ -93,7 +92,7 @@ async fn insert_events(connection: &mut PgConnection, batch: usize) -> anyhow::R
     sqlx::query(
         "insert into experiment_landing
              (experiment_id, event_id, unit_key, kind, event, value, digest, at, received_at)
-         select 1000, event_id, unit_key, 0, 'purchase', 12.5, 7, $3, $3
+         select 2000000000, event_id, unit_key, 0, 'purchase', 12.5, 7, $3, $3
          from unnest($1::uuid[], $2::bytea[]) as tracked(event_id, unit_key)",
     )
     .bind(ids)
