@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod assignments;
 pub mod audit;
+mod copy;
 pub mod decisions;
 pub mod delays;
 mod error;

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::copy::CopyRows;
 
 /// An event or exposure on its way to the ledger.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +42,47 @@ pub enum LandedKind {
     Exposure = 1,
 }
 
+/// A row as it is copied: 38 of lengths and count, 70 of columns of fixed size, and the event's name.
+const COPY_ROW_BYTES: usize = 128;
+
+/// From so many rows on they are copied: a copy costs the server half as much a row, and one more round trip.
+const COPIED_FROM: usize = 64;
+
 /// Lands all `rows`. Landing a row twice is harmless: the ledger takes each id once.
 pub async fn land(connection: &mut PgConnection, rows: &[&Landed]) -> Result<(), StoreError> {
+    if rows.len() < COPIED_FROM {
+        return insert(connection, rows).await;
+    }
+    copy(connection, rows).await
+}
+
+async fn copy(connection: &mut PgConnection, rows: &[&Landed]) -> Result<(), StoreError> {
+    let mut copied = CopyRows::with_capacity(rows.len(), COPY_ROW_BYTES);
+    for row in rows {
+        copied.row(9);
+        copied.int4(row.experiment.0);
+        copied.bytes(row.event_id.as_bytes());
+        copied.bytes(&row.unit.0);
+        copied.int2(row.kind as i16);
+        copied.bytes(row.event.as_bytes());
+        copied.float8(row.value);
+        copied.int8(row.digest.cast_signed());
+        copied.instant(row.at);
+        copied.instant(row.received_at);
+    }
+    let mut copy = connection
+        .copy_in_raw(
+            "copy experiment_landing
+                 (experiment_id, event_id, unit_key, kind, event, value, digest, at, received_at)
+             from stdin with (format binary)",
+        )
+        .await?;
+    copy.send(copied.finish()).await?;
+    copy.finish().await?;
+    Ok(())
+}
+
+async fn insert(connection: &mut PgConnection, rows: &[&Landed]) -> Result<(), StoreError> {
     let columns = Columns::of(rows);
     sqlx::query(
         "insert into experiment_landing
@@ -90,5 +130,51 @@ impl<'a> Columns<'a> {
             at: rows.iter().map(|row| row.at).collect(),
             received_at: rows.iter().map(|row| row.received_at).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::testing::database;
+
+    /// A row with every column at an edge of its type.
+    fn landed(n: u8) -> Landed {
+        let at = DateTime::UNIX_EPOCH + TimeDelta::days(i64::from(n) * 100);
+        Landed {
+            experiment: ExperimentId(i32::from(n)),
+            event_id: Uuid::from_bytes([n; 16]),
+            unit: UnitKey([n; 16]),
+            kind: if n.is_multiple_of(2) {
+                LandedKind::Event
+            } else {
+                LandedKind::Exposure
+            },
+            event: "käufe ".repeat(usize::from(n % 3)),
+            value: (!n.is_multiple_of(5)).then_some(f64::from(n) * -0.1),
+            digest: u64::MAX - u64::from(n),
+            at: at + TimeDelta::microseconds(1),
+            received_at: at,
+        }
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_copied_are_those_that_are_inserted() {
+        let database = database().await;
+        let mut connection = database.store.pool.acquire().await.unwrap();
+        let rows: Vec<Landed> = (0..=u8::MAX).map(landed).collect();
+        let rows: Vec<&Landed> = rows.iter().collect();
+        insert(&mut connection, &rows).await.unwrap();
+        copy(&mut connection, &rows).await.unwrap();
+        let copies: Vec<i64> = sqlx::query_scalar(
+            "select count(*) from experiment_landing
+             group by experiment_id, event_id, unit_key, kind, event, value, digest, at, received_at",
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap();
+        assert_eq!(copies, vec![2; rows.len()]);
     }
 }
