@@ -45,10 +45,6 @@ impl Flush for Draws {
         1
     }
 
-    fn stream(wanted: &Wanted) -> usize {
-        usize::from(wanted.draw.place.1.0[0])
-    }
-
     async fn flush(
         &self,
         connection: &mut PgConnection,

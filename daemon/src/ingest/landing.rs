@@ -21,12 +21,6 @@ impl Flush for Landing {
         rows.len()
     }
 
-    /// Landing has no conflicts: any writer will do, and the last byte of an event id is as good as a die.
-    fn stream(rows: &Arc<Vec<Landed>>) -> usize {
-        rows.first()
-            .map_or(0, |row| usize::from(row.event_id.as_bytes()[15]))
-    }
-
     async fn flush(
         &self,
         connection: &mut PgConnection,

@@ -30,10 +30,6 @@ impl Flush for Lookups {
         1
     }
 
-    fn stream(place: &Place) -> usize {
-        usize::from(place.1.0[0])
-    }
-
     async fn flush(
         &self,
         connection: &mut PgConnection,

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
-use tokio::sync::mpsc;
 
-use super::{Flush, NotDone, Queued};
+use super::{Batch, Flush, Incoming, NotDone, Queued};
 use crate::breaker::Breaker;
 use crate::store::{Store, StoreError};
 
@@ -39,31 +38,24 @@ impl<F: Flush> Writer<F> {
     }
 
     /// Writes until every sender is gone and the queue is empty.
-    pub(super) async fn run(mut self, mut incoming: mpsc::UnboundedReceiver<Queued<F>>) {
+    pub(super) async fn run(mut self, mut incoming: Incoming<F>) {
         let sizes = metrics::histogram!("pitboss_group_commit_rows", "group" => F::NAME);
-        while let Some(first) = incoming.recv().await {
-            let mut rows = F::rows(&first.item);
-            let mut batch = vec![first];
-            while rows < self.batch_rows
-                && let Ok(next) = incoming.try_recv()
-            {
-                rows += F::rows(&next.item);
-                batch.push(next);
-            }
+        while let Some(Batch { queued, rows }) = incoming.batch(self.batch_rows).await {
             sizes.record(rows as f64);
-            self.settle(batch).await;
+            self.settle(queued).await;
+            incoming.answered(rows);
         }
     }
 
     async fn settle(&mut self, batch: Vec<Queued<F>>) {
         let (items, callers): (Vec<_>, Vec<_>) = batch
             .into_iter()
-            .map(|queued| (queued.item, queued.waiting))
+            .map(|queued| (queued.item, queued.answer))
             .unzip();
         let results = self.write_all(&items).await;
         for (caller, result) in callers.into_iter().zip(results) {
             // A caller that has hung up does not need to know.
-            let _ = caller.answer.send(result);
+            let _ = caller.send(result);
         }
     }
 
