@@ -1,7 +1,8 @@
 //! Who is let in: so many requests of each kind at once, and no queue behind them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use metrics::{Counter, Gauge};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::problem::{Code, Problem};
 
@@ -35,7 +36,9 @@ pub(super) struct Admission {
 }
 
 struct Door {
-    places: Semaphore,
+    places: usize,
+    /// A count and not a semaphore: giving a place back would take a lock that all cores share.
+    taken: AtomicUsize,
     in_flight: Gauge,
     shed: Counter,
 }
@@ -44,15 +47,13 @@ impl std::fmt::Debug for Door {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Door")
             .field("places", &self.places)
+            .field("taken", &self.taken)
             .finish_non_exhaustive()
     }
 }
 
 /// A place, taken until it is dropped.
-pub(crate) struct Admitted<'a> {
-    _place: SemaphorePermit<'a>,
-    in_flight: &'a Gauge,
-}
+pub(crate) struct Admitted<'a>(&'a Door);
 
 impl Admission {
     pub(super) fn new() -> Self {
@@ -78,30 +79,53 @@ impl Admission {
 impl Door {
     fn new(kind: &'static str, places: usize) -> Self {
         Self {
-            places: Semaphore::new(places),
+            places,
+            taken: AtomicUsize::new(0),
             in_flight: metrics::gauge!("pitboss_http_requests_in_flight", "kind" => kind),
             shed: metrics::counter!("pitboss_shed_total", "reason" => kind),
         }
     }
 
     fn admit(&self) -> Result<Admitted<'_>, Problem> {
-        let Ok(place) = self.places.try_acquire() else {
+        if self.taken.fetch_add(1, Ordering::Relaxed) >= self.places {
+            self.taken.fetch_sub(1, Ordering::Relaxed);
             self.shed.increment(1);
             return Err(Problem::new(
                 Code::Overloaded,
                 "too many requests at once; come back after Retry-After seconds",
             ));
-        };
+        }
         self.in_flight.increment(1.0);
-        Ok(Admitted {
-            _place: place,
-            in_flight: &self.in_flight,
-        })
+        Ok(Admitted(self))
     }
 }
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        self.in_flight.decrement(1.0);
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_door_lets_in_as_many_as_it_has_places_and_one_more_when_one_leaves() {
+        let door = Door::new("test", 2);
+        let first = door.admit();
+        let second = door.admit();
+        assert!(first.is_ok() && second.is_ok());
+        for _ in 0..3 {
+            assert!(
+                door.admit()
+                    .is_err_and(|problem| problem.code == Code::Overloaded)
+            );
+        }
+        drop(first);
+        let third = door.admit();
+        assert!(third.is_ok());
+        assert!(door.admit().is_err());
     }
 }
