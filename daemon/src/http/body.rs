@@ -37,6 +37,15 @@ pub(super) async fn read(request: Request<Incoming>, max: usize) -> Result<Bytes
     }
 }
 
+/// Takes a body of at most `max` bytes for nothing. A connection that is left with an unread body is reset, and the
+/// answer may be lost on its way.
+pub(super) async fn discard(request: Request<Incoming>, max: usize) {
+    let mut body = Limited::new(request.into_body(), max);
+    let discarded = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Slower or larger, and the connection has earned it.
+    let _ = tokio::time::timeout(TIME, discarded).await;
+}
+
 fn too_large(max: usize) -> Problem {
     Problem::new(
         Code::TooLarge,

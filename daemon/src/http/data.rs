@@ -53,7 +53,10 @@ impl DataPort {
         };
         let answered = match self.calls.admit(kind(operation)) {
             Ok(_place) => self.carry_out(operation, key, request).await,
-            Err(problem) => Err(problem),
+            Err(problem) => {
+                body::discard(request, TRACK_BODY).await;
+                Err(problem)
+            }
         };
         answered.unwrap_or_else(|problem| answers::problem(&problem))
     }

@@ -2,6 +2,7 @@
 
 mod bad_requests;
 mod outage;
+mod overload;
 mod site;
 mod sticky;
 mod tracking;

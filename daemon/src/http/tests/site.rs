@@ -47,6 +47,7 @@ pub(super) struct Port {
     pub(super) ingest: Arc<Ingest>,
     pub(super) outage: Outage,
     _spool_dir: TempDir,
+    pub(super) calls: Arc<Calls>,
     _writers: Writers,
     stop: CancellationToken,
 }
@@ -145,7 +146,8 @@ impl Port {
             outage.clone(),
         );
         let reading = Reading::new(store.clone(), world.clone(), clock, SECRET);
-        let port = DataPort::new(Calls::new(Arc::clone(&ingest)), reading);
+        let calls = Calls::new(Arc::clone(&ingest));
+        let port = DataPort::new(Arc::clone(&calls), reading);
         let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port)
             .await
             .unwrap();
@@ -157,6 +159,7 @@ impl Port {
             ingest,
             outage,
             _spool_dir: spool_dir,
+            calls,
             _writers: writers,
             stop,
         }

@@ -1,0 +1,41 @@
+//! More than the data port takes.
+
+use serde_json::json;
+
+use super::CHECKOUT;
+use super::site::Site;
+use crate::calls::Kind;
+
+#[tokio::test]
+async fn a_full_door_refuses_politely_and_leaves_connections_and_other_doors_open() {
+    const TRACK: &str = "/api/experiments/checkout/track";
+    let site = Site::with(CHECKOUT).await;
+    let mut client = site.client().await;
+    let mut taken = Vec::new();
+    while let Ok(place) = site.port.calls.admit(Kind::Track) {
+        taken.push(place);
+    }
+
+    let event = json!({"unit": "u1", "event": "purchase", "id": "order-1"});
+    // More than the kernel's buffers hold: who stops reading here resets the connection, and the answer is lost.
+    let large = format!("[{}]", " ".repeat(1024 * 1024 - 2));
+    for _ in 0..3 {
+        let one = client.post(TRACK, &event).await;
+        let many = client.post_bytes("/api/track", large.clone()).await;
+        for refused in [one, many] {
+            assert_eq!(refused.status, 503, "{}", refused.text);
+            assert_eq!(refused.json["error"]["code"], "overloaded");
+            assert_eq!(refused.headers["retry-after"], "1");
+        }
+    }
+    let assign = json!({"unit": "u1"});
+    let assigned = client
+        .post("/api/experiments/checkout/assign", &assign)
+        .await;
+    assert_eq!(assigned.json["new"], true, "{}", assigned.text);
+
+    drop(taken);
+    let again = client.post(TRACK, &event).await;
+    assert_eq!(again.status, 200, "{}", again.text);
+    assert_eq!(site.count("experiment_landing").await, 1);
+}
