@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use bandit::assign::Reason;
-use bandit::experiment::ExperimentKey;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -67,32 +66,32 @@ pub(super) struct TrackAnswer<'a> {
 
 /// The answer to a batch.
 #[derive(Debug, Serialize)]
-pub(super) struct BatchAnswer {
+pub(super) struct BatchAnswer<'a> {
     pub(super) accepted: usize,
     pub(super) rejected: usize,
     /// One for each item, in the caller's order.
-    pub(super) results: Vec<ItemAnswer>,
+    pub(super) results: Vec<ItemAnswer<'a>>,
 }
 
 /// What became of one item.
 #[derive(Debug, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
-pub(super) enum ItemAnswer {
+pub(super) enum ItemAnswer<'a> {
     /// It is where `durability` says.
     Accepted {
-        experiment: ExperimentKey,
+        experiment: &'a str,
         event_id: uuid::Uuid,
         durability: &'static str,
     },
     /// It is not.
-    Rejected { error: Problem },
+    Rejected { error: &'a Problem },
 }
 
-impl ItemAnswer {
-    pub(super) fn new(result: Result<Tracked, Problem>) -> Self {
+impl<'a> ItemAnswer<'a> {
+    pub(super) fn new(result: &'a Result<Tracked, Problem>) -> Self {
         match result {
             Ok(tracked) => Self::Accepted {
-                experiment: tracked.live.serving.key.clone(),
+                experiment: tracked.live.serving.key.as_str(),
                 event_id: tracked.event_id,
                 durability: tracked.durability.as_str(),
             },
@@ -101,12 +100,21 @@ impl ItemAnswer {
     }
 }
 
+/// Room for the answer of one item, so that it is not moved as it is written; one with a large configuration is.
+const ITEM_BYTES: usize = 256;
+
 /// `value` as JSON.
 pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Answer {
+    json_of_items(status, 1, value)
+}
+
+/// `value`, which says something of so many items, as JSON.
+pub(super) fn json_of_items<T: Serialize>(status: StatusCode, items: usize, value: &T) -> Answer {
+    let mut body = Vec::with_capacity(items * ITEM_BYTES);
     // An answer of ours has no map with odd keys and no failing serialiser; if one ever does, the caller is
     // told that it is our fault.
-    match serde_json::to_vec(value) {
-        Ok(body) => with_body(status, body),
+    match serde_json::to_writer(&mut body, value) {
+        Ok(()) => with_body(status, body),
         Err(error) => {
             tracing::error!(%error, "answer cannot be written");
             problem(&Problem::new(

@@ -142,10 +142,11 @@ impl DataPort {
         let answer = BatchAnswer {
             accepted,
             rejected: results.len() - accepted,
-            results: results.into_iter().map(ItemAnswer::new).collect(),
+            results: results.iter().map(ItemAnswer::new).collect(),
         };
         let status = taken(durability.unwrap_or(Durability::Db));
-        Ok(answers::json(status, &answer))
+        let items = results.len().max(1);
+        Ok(answers::json_of_items(status, items, &answer))
     }
 }
 

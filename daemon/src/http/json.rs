@@ -15,6 +15,9 @@ pub(super) const MAX_LIST: usize = 1_000;
 /// Fields of an object that are kept; bodies have at most 6, attributes at most 64. More is [`Loose::TooLong`].
 pub(super) const MAX_FIELDS: usize = 128;
 
+/// Fields of an object that there is room for at once: an event has at most 6, and most assigns know less.
+const USUAL_FIELDS: usize = 6;
+
 /// Levels of lists and objects that are kept: body, attributes, a list in an attribute; or `items`, item,
 /// and one level to name what is wrong. Deeper values are [`Loose::TooDeep`]; the parser itself stops at 128.
 const MAX_DEPTH: u8 = 3;
@@ -137,7 +140,7 @@ impl<'de> Visitor<'de> for Level {
             while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(Loose::TooDeep);
         };
-        let mut kept: Fields<'de> = Vec::new();
+        let mut kept: Fields<'de> = Vec::with_capacity(USUAL_FIELDS);
         while let Some(Key(name)) = object.next_key()? {
             let value = object.next_value_seed(Self(below))?;
             if kept.len() == MAX_FIELDS {
