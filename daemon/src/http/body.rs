@@ -1,5 +1,8 @@
 //! Reading a body: within its size, within its time.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,6 +10,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::header::CONTENT_ENCODING;
+use tokio::time::error::Elapsed;
 
 use crate::calls::{Code, Problem};
 
@@ -26,7 +30,7 @@ pub(super) async fn read(request: Request<Incoming>, max: usize) -> Result<Bytes
     if body.size_hint().lower() > max as u64 {
         return Err(too_large(max));
     }
-    match tokio::time::timeout(TIME, Limited::new(body, max).collect()).await {
+    match in_time(Limited::new(body, max).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(max)),
         Ok(Err(_)) => Err(Problem::new(Code::Invalid, "the body ended early")),
@@ -44,6 +48,27 @@ pub(super) async fn discard(request: Request<Incoming>, max: usize) {
     let discarded = async { while let Some(Ok(_)) = body.frame().await {} };
     // Slower or larger, and the connection has earned it.
     let _ = tokio::time::timeout(TIME, discarded).await;
+}
+
+/// Waits for `body` at most [`TIME`], with a timer only where there is something to wait for: making and taking back
+/// a timer takes a lock that all cores share, and most bodies lie behind their heads already. hyper hands them over
+/// when it is asked a second time.
+async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut body = pin!(body);
+    let mut asked = false;
+    let at_once = poll_fn(|cx| match body.as_mut().poll(cx) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending if asked => Poll::Ready(None),
+        Poll::Pending => {
+            asked = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    match at_once.await {
+        Some(read) => Ok(read),
+        None => tokio::time::timeout(TIME, body).await,
+    }
 }
 
 fn too_large(max: usize) -> Problem {
