@@ -109,10 +109,12 @@ fn connection(
     let _ = stream.set_nodelay(true);
     let turns = Turns::default();
     let stream = TokioIo::new(Patient::new(stream, turns.clone(), Limits::SERVICE));
+    // Requests share what is the connection's own: cores that count their references to one port wait for each other.
+    let own = Arc::new((port, turns));
     let service = service_fn(move |request| {
-        let port = Arc::clone(&port);
-        let turns = turns.clone();
+        let own = Arc::clone(&own);
         async move {
+            let (port, turns) = &*own;
             turns.next();
             let answer = port.answer(request).await;
             turns.next();
