@@ -134,8 +134,10 @@ pub(crate) fn check_text(name: &'static str, text: &str, max_len: usize) -> Resu
             format!("`{name}` has {} bytes; send 1 to {max_len}", text.len()),
         ));
     }
-    // PostgreSQL cannot store a zero character, and screens should not be sent the others.
-    if text.chars().any(char::is_control) {
+    // PostgreSQL cannot store a zero character, and screens should not be sent the others. Most texts are seen to
+    // have none without being taken apart.
+    let is_printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if !is_printable && text.chars().any(char::is_control) {
         return Err(Problem::field(
             name,
             format!("`{name}` contains a control character"),

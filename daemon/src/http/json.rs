@@ -154,7 +154,7 @@ impl<'de> Visitor<'de> for Level {
 }
 
 /// A field's name, borrowed where it has no escapes (serde's `Cow` always copies).
-struct Key<'a>(Cow<'a, str>);
+pub(super) struct Key<'a>(pub(super) Cow<'a, str>);
 
 impl<'de> serde::Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {

@@ -3,6 +3,7 @@
 mod attributes;
 mod fields;
 mod track;
+mod usual;
 
 use super::json::{self, Loose};
 use crate::calls::{Assign, Code, Problem, Unit};

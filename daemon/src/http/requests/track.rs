@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::json::{self, Fields, Loose, MAX_LIST};
 use super::fields::{self, Once};
-use super::{not_json, object, too_many_fields, unit, unknown_field};
+use super::{not_json, object, too_many_fields, unit, unknown_field, usual};
 use crate::calls::{Code, EventFields, MAX_NAME_LEN, Problem, TrackItem};
 
 /// The items of a batch, in the caller's order; a bad one does not spoil the others.
@@ -24,6 +24,14 @@ pub(in crate::http) fn track_batch(body: &[u8], lines: bool) -> Result<Items, Pr
     if lines {
         return by_line(body);
     }
+    match usual::batch(body) {
+        Some(items) => Ok(items),
+        None => one_value(body),
+    }
+}
+
+/// Reads whatever JSON value a batch may be, and tells what is wrong with it.
+pub(super) fn one_value(body: &[u8]) -> Result<Items, Problem> {
     match json::parse(body).map_err(|error| not_json(&error))? {
         Loose::List(items) => Ok(items.into_iter().map(one_of_many).collect()),
         Loose::TooLong => Err(too_many_items()),
@@ -122,10 +130,11 @@ fn item(body: Fields<'_>) -> Result<TrackItem, Problem> {
     TrackItem::new(experiment, unit, event)
 }
 
+/// Longest instant, in bytes: longer than any of RFC 3339 that PostgreSQL can hold.
+pub(super) const MAX_INSTANT_LEN: usize = 64;
+
 fn instant(value: Option<Loose<'_>>) -> Result<Option<DateTime<Utc>>, Problem> {
-    /// Longer than any RFC 3339 instant that PostgreSQL can hold.
-    const MAX_LEN: usize = 64;
-    let Some(text) = fields::text("at", value, MAX_LEN)? else {
+    let Some(text) = fields::text("at", value, MAX_INSTANT_LEN)? else {
         return Ok(None);
     };
     let at = DateTime::parse_from_rfc3339(&text).map_err(|_| {
