@@ -53,6 +53,15 @@ impl Sticky {
         self.0.insert((experiment, unit), recorded);
     }
 
+    /// Tells the recorder how full the cache is and how often it knew the unit. The cache counts by itself, shard by
+    /// shard: a counter that every assign adds to would be passed from core to core.
+    pub fn publish(&self) {
+        metrics::gauge!("pitboss_sticky_cache_units").set(self.len() as f64);
+        metrics::gauge!("pitboss_sticky_cache_bytes").set(self.0.memory_used().total() as f64);
+        metrics::counter!("pitboss_sticky_cache_hits_total").absolute(self.0.hits());
+        metrics::counter!("pitboss_sticky_cache_misses_total").absolute(self.0.misses());
+    }
+
     /// Units that are remembered now.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -55,6 +55,7 @@ pub(super) async fn build(
         cluster: Arc::new(OnceCell::new()),
         standing: Arc::new(OnceCell::new()),
         pool: Arc::new(OnceCell::new()),
+        sticky: Arc::new(OnceCell::new()),
         metrics: Metrics::install().map_err(AppError::Metrics)?,
     };
     let admin = serve_admin(config, parts, watched.clone()).await?;
@@ -87,6 +88,7 @@ pub(super) async fn build(
     // Its thread ends when nobody can hand in any more: the data port and the replay are gone by then.
     parts.add("spool").run(spool_ended.wait());
     let sticky = Arc::new(Sticky::new(config.sticky_cache_bytes));
+    let _ = watched.sticky.set(Arc::clone(&sticky));
     let part = parts.add("replay");
     let replay = Replay::new(&outage, store.clone(), Arc::clone(&sticky));
     part.run(replay.run(part.stop()));

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::ingest::Standing;
 use crate::postgres::ClusterState;
+use crate::sticky::Sticky;
 use crate::telemetry::metrics::Metrics;
 
 /// A watcher that does not finish its header in this time is cut off.
@@ -60,6 +61,8 @@ pub struct Watched {
     pub standing: Arc<OnceCell<Standing>>,
     /// The pool, once there is one.
     pub pool: Arc<OnceCell<PgPool>>,
+    /// The cache of assignments, once there is one.
+    pub sticky: Arc<OnceCell<Arc<Sticky>>>,
     /// The recorder.
     pub metrics: Metrics,
 }
@@ -154,6 +157,9 @@ async fn metrics(State(watched): State<Watched>) -> impl IntoResponse {
     if let Some(cluster) = watched.cluster.get() {
         let up = matches!(*cluster.borrow(), ClusterState::Ready { .. });
         ::metrics::gauge!("pitboss_postgres_up").set(if up { 1.0 } else { 0.0 });
+    }
+    if let Some(sticky) = watched.sticky.get() {
+        sticky.publish();
     }
     let text = watched.metrics.render(watched.pool.get());
     let format = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
