@@ -8,6 +8,7 @@ mod demo;
 mod lanes;
 mod learning;
 mod operating;
+mod outage;
 mod readme;
 mod real_input;
 mod stories;
