@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{WorldHandle, snapshot};
+use super::{World, WorldHandle, snapshot};
 use crate::clock::{Clock, Stopwatch};
 use crate::durable::{Directory, Disk, replace};
 
@@ -16,8 +16,9 @@ const NAME: &str = "world.snapshot";
 /// 1 s between two files: changes in between are in the next one.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
-/// A file that took long to write is left alone for so many times as long: with thousands of experiments that
-/// learn, the world changes every second, and writing it must stay cheap beside serving it.
+/// A file that took long to write is left alone for so many times as long, unless somebody changed something:
+/// with thousands of experiments that learn, their splits move every second, and writing them down must stay
+/// cheap beside serving them. A stop or a rollback does not wait for that.
 const REST: u32 = 50;
 
 /// Writes the file whenever the world has changed. Run it with [`Saver::run`], once.
@@ -50,31 +51,33 @@ impl Saver {
         let mut changed = self.world.changed();
         loop {
             changed.mark_unchanged();
-            let took = self.save().await;
-            let rest = AT_MOST_EVERY.max(took * REST);
-            // An error means that the world has ended, and nothing changes any more.
+            let saved = self.world.load();
+            let took = self.save(&saved).await;
             let next = async {
-                tokio::time::sleep(rest).await;
-                changed.changed().await
+                tokio::time::sleep(AT_MOST_EVERY).await;
+                let rested = tokio::time::sleep(took * REST);
+                let mut seen = changed.clone();
+                // Both are cancel-safe.
+                tokio::select! {
+                    () = rested => {}
+                    _ = seen.wait_for(|_| self.world.load().revision != saved.revision) => {}
+                }
+                // The sender is the world's own, so it is there.
+                let _ = changed.changed().await;
             };
-            match stop.run_until_cancelled(next).await {
-                Some(Ok(())) => {}
-                Some(Err(_)) => stop.cancelled().await,
-                None => break,
-            }
-            if stop.is_cancelled() {
+            if stop.run_until_cancelled(next).await.is_none() {
                 break;
             }
         }
         if changed.has_changed().unwrap_or(false) {
-            self.save().await;
+            self.save(&self.world.load()).await;
         }
     }
 
-    /// Saves the present world; how long it took.
-    async fn save(&self) -> Duration {
+    /// Saves `world`; how long it took.
+    async fn save(&self, world: &Arc<World>) -> Duration {
         let started = Stopwatch::start();
-        let world = self.world.load();
+        let world = Arc::clone(world);
         let (directory, secret, now) = (Arc::clone(&self.directory), self.secret, self.clock.now());
         // The disk blocks, and so does writing many megabytes of JSON.
         let saving = tokio::task::spawn_blocking(move || {
@@ -100,5 +103,39 @@ pub fn saved(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workers::fixture::{CHECKOUT, Fixture};
+
+    #[tokio::test]
+    async fn the_file_follows_the_world_up_to_the_end() {
+        let fixture = Fixture::start(CHECKOUT).await;
+        let (world, refresher) = WorldHandle::open(fixture.store().clone()).await.unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(refresher.run(stop.child_token()));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        assert!(saved(path).unwrap().is_none());
+        let saver = Saver::new(world.clone(), path, [7; 16], Clock::system()).unwrap();
+        let end = CancellationToken::new();
+        let saving = tokio::spawn(saver.run(end.clone()));
+        while saved(path).unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        fixture
+            .execute("update installation set revision = revision + 1")
+            .await;
+        world.refresh().await;
+        end.cancel();
+        saving.await.unwrap();
+        let file = saved(path).unwrap().unwrap();
+        let back = snapshot::read(&file).unwrap();
+        assert_eq!(back.world.revision, world.load().revision);
+        assert_eq!(back.secret, [7; 16]);
+        stop.cancel();
     }
 }
