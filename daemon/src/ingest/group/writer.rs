@@ -86,7 +86,13 @@ impl<F: Flush> Writer<F> {
     async fn write(&mut self, items: &[F::Item]) -> Result<Vec<F::Answer>, StoreError> {
         for _ in 1..TRIES {
             match self.try_write(items).await {
-                Err(StoreError::Away(_)) => self.connection = None,
+                Err(error @ StoreError::Away(_)) => {
+                    self.connection = None;
+                    // Its callers have gone elsewhere by now.
+                    if self.breaker.is_open() {
+                        return Err(error);
+                    }
+                }
                 Err(StoreError::Contended(_)) => {}
                 done_or_hopeless => return done_or_hopeless,
             }
