@@ -2,7 +2,7 @@
 //!
 //! Two things make a file durable: its content is synced, and so is the directory that names it. Everything
 //! the daemon promises on its own disk goes through the two traits below, so that a test can put a disk
-//! under it that breaks, fills up or loses power ([`model`]).
+//! under it that breaks, fills up or loses power.
 
 mod disk;
 #[cfg(any(test, feature = "testing"))]

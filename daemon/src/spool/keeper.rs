@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::log::{Batch, Limits, Log, NotKept, Usage};
+use super::record::LONGEST;
 use crate::clock::Clock;
 use crate::durable::{Directory, Disk};
 
@@ -110,6 +111,11 @@ impl Spool {
     /// Keeps `payloads`, all or none: when this returns `Ok`, they survive the power. Dropping the future
     /// does not take them back.
     pub async fn keep(&self, payloads: Vec<Vec<u8>>) -> Result<(), Refused> {
+        if payloads.iter().any(|payload| payload.len() > LONGEST) {
+            // It would be taken for damage when it is read back. Items are far shorter.
+            tracing::error!("a record is too long for the spool");
+            return Err(Refused::Broken);
+        }
         let records = u32::try_from(payloads.len()).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room)
             .try_acquire_many_owned(records)
