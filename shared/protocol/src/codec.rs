@@ -1,20 +1,21 @@
-//! Frames on the control socket: a length, then JSON, with every limit checked before it can hurt.
+//! Frames: a length, then a message in one of two formats, with every limit checked before it can hurt.
 //!
-//! JSON describes itself, so a newer console can talk to an older daemon, and its parser stops at a
-//! depth of 128. Tarpc's own JSON transport would do neither of the two things that are done here:
-//! bound the frames of each direction, and clamp a request's deadline while it is still a length of
-//! time. Tarpc turns it into an instant while decoding, where `u64::MAX` seconds overflow, and puts it
-//! into a timer wheel that panics beyond 2.18 years.
+//! The control socket speaks JSON: it describes itself, so a newer console can talk to an older daemon, and
+//! its parser stops at a depth of 128. The data service speaks protocol buffers, which may grow as well
+//! ([`crate::serve`]). Tarpc's own transports would do neither of the two things that are done here: bound
+//! the frames of each direction, and clamp a request's deadline while it is still a length of time. Tarpc
+//! turns it into an instant while decoding, where `u64::MAX` seconds overflow, and puts it into a timer
+//! wheel that panics beyond 2.18 years.
 
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use serde::{Deserialize, Serialize};
 use tarpc::{ClientMessage, Request, Response, ServerError, context, trace};
 use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
 
-/// The greatest frame a daemon reads: a plan's file with room to spare.
+/// The greatest frame a daemon reads: a plan's file, or 1,000 events of 1 KiB.
 pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
 /// The greatest frame a daemon writes: a page of 100 rows of 64 arms is below 4 MiB.
@@ -26,6 +27,9 @@ pub const MAX_DEADLINE: Duration = Duration::from_mins(5);
 /// What a request without a deadline gets; tarpc's own default.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 
+/// The length in front of each frame.
+const LENGTH_BYTES: usize = size_of::<u32>();
+
 /// Why a connection cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
@@ -35,55 +39,94 @@ pub enum CodecError {
     /// A frame was not what the contract says.
     #[error("the frame is not a message of this protocol")]
     Json(#[from] serde_json::Error),
+    /// A frame was not what the contract says.
+    #[error("the frame is not a message of this protocol")]
+    Binary(#[from] prost::DecodeError),
+    /// A message cannot be written.
+    #[error("the message cannot be written")]
+    Unwritable(#[from] prost::EncodeError),
+    /// A message is too large for a frame: it was not sent.
+    #[error("the message of {bytes} bytes is over the limit of {limit}; send less at once")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// Tarpc has a kind of message that this build does not know.
+    #[error("tarpc wants a message sent that this protocol does not have")]
+    Unknown,
 }
+
+/// How messages are written inside frames.
+pub trait Format {
+    /// What is asked.
+    type Request;
+    /// What is answered.
+    type Response;
+    /// Reads a request, its deadline clamped.
+    fn read_request(frame: &[u8]) -> Result<ClientMessage<Self::Request>, CodecError>;
+    /// Writes a request at the end of `out`.
+    fn write_request(
+        message: ClientMessage<Self::Request>,
+        out: &mut BytesMut,
+    ) -> Result<(), CodecError>;
+    /// Reads a response.
+    fn read_response(frame: &[u8]) -> Result<Response<Self::Response>, CodecError>;
+    /// Writes a response at the end of `out`.
+    fn write_response(
+        response: Response<Self::Response>,
+        out: &mut BytesMut,
+    ) -> Result<(), CodecError>;
+}
+
+/// JSON, with tarpc's own shape of a message around it.
+#[derive(Debug)]
+pub struct Json<Req, Resp>(PhantomData<fn(Req) -> Resp>);
 
 /// The daemon's side: reads requests, writes responses.
 #[derive(Debug)]
-pub struct ServerCodec<Req, Resp> {
+pub struct ServerCodec<F> {
     incoming: LengthDelimitedCodec,
-    outgoing: LengthDelimitedCodec,
     in_frame: bool,
-    types: PhantomData<fn(Resp) -> Req>,
+    format: PhantomData<fn() -> F>,
 }
 
-/// The console's side: writes requests, reads responses.
+/// The caller's side: writes requests, reads responses.
 #[derive(Debug)]
-pub struct ClientCodec<Req, Resp> {
+pub struct ClientCodec<F> {
     incoming: LengthDelimitedCodec,
-    outgoing: LengthDelimitedCodec,
-    types: PhantomData<fn(Req) -> Resp>,
+    format: PhantomData<fn() -> F>,
 }
 
-impl<Req, Resp> Default for ServerCodec<Req, Resp> {
+impl<F> Default for ServerCodec<F> {
     fn default() -> Self {
         Self {
             incoming: frames_up_to(MAX_REQUEST_BYTES),
-            outgoing: frames_up_to(MAX_RESPONSE_BYTES),
             in_frame: false,
-            types: PhantomData,
+            format: PhantomData,
         }
     }
 }
 
-impl<Req, Resp> Default for ClientCodec<Req, Resp> {
+impl<F> Default for ClientCodec<F> {
     fn default() -> Self {
         Self {
             incoming: frames_up_to(MAX_RESPONSE_BYTES),
-            outgoing: frames_up_to(MAX_REQUEST_BYTES),
-            types: PhantomData,
+            format: PhantomData,
         }
     }
 }
 
-impl<Req, Resp> ServerCodec<Req, Resp> {
+impl<F> ServerCodec<F> {
     /// Whether a frame has begun and is not complete: a peer that falls silent now is cut sooner.
     pub fn is_in_frame(&self) -> bool {
         self.in_frame
     }
 }
 
-impl<Req: for<'de> Deserialize<'de>, Resp> Decoder for ServerCodec<Req, Resp> {
-    type Item = ClientMessage<Req>;
+impl<F: Format> Decoder for ServerCodec<F> {
+    type Item = ClientMessage<F::Request>;
     type Error = CodecError;
 
     fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Self::Item>, CodecError> {
@@ -92,45 +135,54 @@ impl<Req: for<'de> Deserialize<'de>, Resp> Decoder for ServerCodec<Req, Resp> {
             return Ok(None);
         };
         self.in_frame = false;
-        let message: WireMessage<Req> = serde_json::from_slice(&frame)?;
-        Ok(Some(message.into()))
+        F::read_request(&frame).map(Some)
     }
 }
 
-impl<Req, Resp: Serialize> Encoder<Response<Resp>> for ServerCodec<Req, Resp> {
+impl<F: Format> Encoder<Response<F::Response>> for ServerCodec<F> {
     type Error = CodecError;
 
-    fn encode(&mut self, response: Response<Resp>, out: &mut BytesMut) -> Result<(), CodecError> {
-        let mut json = serde_json::to_vec(&response)?;
-        if json.len() > MAX_RESPONSE_BYTES {
-            json = serde_json::to_vec(&too_large::<Resp>(response.request_id, json.len()))?;
+    fn encode(
+        &mut self,
+        response: Response<F::Response>,
+        out: &mut BytesMut,
+    ) -> Result<(), CodecError> {
+        let request_id = response.request_id;
+        let written = write_frame(out, MAX_RESPONSE_BYTES, |out| {
+            F::write_response(response, out)
+        });
+        match written {
+            Err(CodecError::TooLarge { bytes, .. }) => {
+                write_frame(out, MAX_RESPONSE_BYTES, |out| {
+                    F::write_response(too_large(request_id, bytes), out)
+                })
+            }
+            done_or_broken => done_or_broken,
         }
-        Ok(self.outgoing.encode(Bytes::from(json), out)?)
     }
 }
 
-impl<Req, Resp: for<'de> Deserialize<'de>> Decoder for ClientCodec<Req, Resp> {
-    type Item = Response<Resp>;
+impl<F: Format> Decoder for ClientCodec<F> {
+    type Item = Response<F::Response>;
     type Error = CodecError;
 
     fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Self::Item>, CodecError> {
         match self.incoming.decode(bytes)? {
-            Some(frame) => Ok(Some(serde_json::from_slice(&frame)?)),
+            Some(frame) => F::read_response(&frame).map(Some),
             None => Ok(None),
         }
     }
 }
 
-impl<Req: Serialize, Resp> Encoder<ClientMessage<Req>> for ClientCodec<Req, Resp> {
+impl<F: Format> Encoder<ClientMessage<F::Request>> for ClientCodec<F> {
     type Error = CodecError;
 
     fn encode(
         &mut self,
-        message: ClientMessage<Req>,
+        message: ClientMessage<F::Request>,
         out: &mut BytesMut,
     ) -> Result<(), CodecError> {
-        let json = serde_json::to_vec(&message)?;
-        Ok(self.outgoing.encode(Bytes::from(json), out)?)
+        write_frame(out, MAX_REQUEST_BYTES, |out| F::write_request(message, out))
     }
 }
 
@@ -138,6 +190,33 @@ fn frames_up_to(bytes: usize) -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder()
         .max_frame_length(bytes)
         .new_codec()
+}
+
+/// Writes a message and then its length in front of it. What cannot be sent leaves nothing behind.
+fn write_frame(
+    out: &mut BytesMut,
+    limit: usize,
+    message: impl FnOnce(&mut BytesMut) -> Result<(), CodecError>,
+) -> Result<(), CodecError> {
+    let start = out.len();
+    out.put_bytes(0, LENGTH_BYTES);
+    let written = message(out).and_then(|()| {
+        let bytes = out.len() - start - LENGTH_BYTES;
+        match u32::try_from(bytes) {
+            Ok(length) if bytes <= limit => Ok(length),
+            _ => Err(CodecError::TooLarge { bytes, limit }),
+        }
+    });
+    match written {
+        Ok(length) => {
+            out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+            Ok(())
+        }
+        Err(error) => {
+            out.truncate(start);
+            Err(error)
+        }
+    }
 }
 
 /// A caller that asked for too much learns so, and keeps its connection.
@@ -148,6 +227,32 @@ fn too_large<Resp>(request_id: u64, bytes: usize) -> Response<Resp> {
     Response {
         request_id,
         message: Err(ServerError::new(std::io::ErrorKind::FileTooLarge, detail)),
+    }
+}
+
+impl<Req, Resp> Format for Json<Req, Resp>
+where
+    Req: Serialize + for<'de> Deserialize<'de>,
+    Resp: Serialize + for<'de> Deserialize<'de>,
+{
+    type Request = Req;
+    type Response = Resp;
+
+    fn read_request(frame: &[u8]) -> Result<ClientMessage<Req>, CodecError> {
+        let message: WireMessage<Req> = serde_json::from_slice(frame)?;
+        Ok(message.into())
+    }
+
+    fn write_request(message: ClientMessage<Req>, out: &mut BytesMut) -> Result<(), CodecError> {
+        Ok(serde_json::to_writer(out.writer(), &message)?)
+    }
+
+    fn read_response(frame: &[u8]) -> Result<Response<Resp>, CodecError> {
+        Ok(serde_json::from_slice(frame)?)
+    }
+
+    fn write_response(response: Response<Resp>, out: &mut BytesMut) -> Result<(), CodecError> {
+        Ok(serde_json::to_writer(out.writer(), &response)?)
     }
 }
 
@@ -216,12 +321,25 @@ pub(crate) fn context_lasting(length: Duration) -> context::Context {
     context
 }
 
+/// How long a call may still take.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tarpc's deadline is an instant of the monotonic clock"
+)]
+pub(crate) fn time_left(context: &context::Context) -> Duration {
+    context
+        .deadline
+        .saturating_duration_since(std::time::Instant::now())
+}
+
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
-    type Server = ServerCodec<String, String>;
-    type Client = ClientCodec<String, String>;
+    type Server = ServerCodec<Json<String, String>>;
+    type Client = ClientCodec<Json<String, String>>;
 
     fn request_with_deadline(secs: u64) -> String {
         let trace = serde_json::to_string(&trace::Context::default()).unwrap();

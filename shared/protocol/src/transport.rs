@@ -10,13 +10,16 @@ use tarpc::{client, context};
 use tokio::net::UnixStream;
 use tokio_util::codec::Framed;
 
-use crate::codec::{ClientCodec, ServerCodec, context_lasting};
+use crate::codec::{ClientCodec, Json, ServerCodec, context_lasting};
 use crate::control::{ControlClient, ControlRequest, ControlResponse};
 
 pub use default_socket::{SOCKET_NAME, default_socket};
 
 /// The daemon's end of a connection, before limits in time are put around it.
-pub type ServerFrames = Framed<UnixStream, ServerCodec<ControlRequest, ControlResponse>>;
+pub type ServerFrames = Framed<UnixStream, ServerCodec<ControlFormat>>;
+
+/// How control messages are written.
+pub type ControlFormat = Json<ControlRequest, ControlResponse>;
 
 /// Why there is no connection, and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +65,7 @@ pub async fn connect(path: &Path) -> Result<ControlClient, ConnectError> {
     let stream = UnixStream::connect(path)
         .await
         .map_err(|source| connect_error(path, source))?;
-    let frames = Framed::new(stream, ClientCodec::default());
+    let frames = Framed::new(stream, ClientCodec::<ControlFormat>::default());
     Ok(ControlClient::new(client::Config::default(), frames).spawn())
 }
 
