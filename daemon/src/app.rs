@@ -77,6 +77,7 @@ fn announce(addresses: &Addresses, config: &Config, data_dir: &DataDir) -> Resul
     data_dir.publish_addresses(addresses)?;
     tracing::info!(
         data = %addresses.data,
+        data_rpc = addresses.data_rpc.map(tracing::field::display),
         admin = %addresses.admin,
         control = %addresses.control.display(),
         environment = config.environment,

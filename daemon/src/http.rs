@@ -14,7 +14,7 @@ mod requests;
 pub mod routes;
 mod serve;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use data::{DataPort, OPENAPI};
 pub use serve::DataServer;

@@ -4,6 +4,7 @@
 //! cluster), `store` (all SQL), `http` and the other front ends, `app` (which builds every part in order,
 //! owns every task and drains them in reverse).
 
+mod accept;
 pub mod access;
 pub mod app;
 pub mod breaker;

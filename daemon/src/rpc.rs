@@ -1,4 +1,4 @@
-//! The control port: tarpc over a Unix socket, for consoles.
+//! The control port: tarpc over a Unix socket, for consoles. And the data calls over tarpc (`data`), for services.
 //!
 //! A peer is known by its credentials before its first byte is read, gets one of a limited number of
 //! seats, and loses its connection, and nothing else, when it sends what is not a message of the
@@ -6,6 +6,8 @@
 
 mod admission;
 mod connection;
+mod converse;
+mod data;
 mod health;
 mod server;
 mod session;
@@ -18,11 +20,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use protocol::control::Control;
-use tarpc::server::limits::requests_per_channel::MaxRequests;
-use tarpc::server::{BaseChannel, Channel, Config};
+use protocol::transport::{ControlFormat, server_frames};
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,10 +29,12 @@ use tokio_util::task::TaskTracker;
 use crate::access::{Peer, SocketOwner};
 use admission::{Admission, Seat};
 use connection::Connection;
+use converse::{converse, root};
 use socket::ControlSocket;
 
 pub use admission::SeatLimits;
 pub use connection::TimeLimits;
+pub use data::DataRpc;
 pub use health::PartCheck;
 pub use server::{About, Service};
 pub use socket::SocketError;
@@ -124,10 +125,10 @@ impl Port {
                 return tracing::warn!(uid = peer.uid, %reason, "control connection refused");
             }
         };
-        let connection = Connection::new(stream, self.times, self.stop.clone());
+        let connection = Connection::new(server_frames(stream), self.times, self.stop.clone());
         let session = session::Session::new(peer.principal(self.owner));
         let server = server::Server::new(Arc::clone(&self.service), session, self.stop.clone());
-        self.connections.spawn(converse(connection, server, seat));
+        self.connections.spawn(attend(connection, server, seat));
     }
 
     async fn drain(self) {
@@ -141,35 +142,17 @@ impl Port {
     }
 }
 
-/// Serves one connection to its end. Requests run inside this task, so they end with it.
-async fn converse(connection: Connection, server: server::Server, seat: Seat) {
+/// Serves one console to its end.
+async fn attend(
+    connection: Connection<UnixStream, ControlFormat>,
+    server: server::Server,
+    seat: Seat,
+) {
     let who = server.principal().name.clone();
-    let channel = BaseChannel::new(Config::default(), connection);
-    let mut requests = std::pin::pin!(MaxRequests::new(channel, MAX_IN_FLIGHT).requests());
-    let mut running = FuturesUnordered::new();
-    loop {
-        // Both arms are cancel-safe: `next` on a stream takes nothing until it is ready.
-        tokio::select! {
-            request = requests.next() => match request {
-                Some(Ok(request)) => running.push(request.execute(server.clone().serve())),
-                Some(Err(error)) => {
-                    metrics::counter!("pitboss_control_connections_broken_total").increment(1);
-                    let cause = root(&error);
-                    tracing::info!(peer = %who, %error, %cause, "control connection broken off");
-                    break;
-                }
-                None => break,
-            },
-            Some(()) = running.next(), if !running.is_empty() => {}
-        }
+    if let Err(error) = converse(connection, server.serve(), MAX_IN_FLIGHT).await {
+        metrics::counter!("pitboss_control_connections_broken_total").increment(1);
+        let cause = root(&error);
+        tracing::info!(peer = %who, %error, %cause, "control connection broken off");
     }
     drop(seat);
-}
-
-fn root(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }

@@ -11,4 +11,5 @@ mod operating;
 mod outage;
 mod readme;
 mod real_input;
+mod services;
 mod stories;

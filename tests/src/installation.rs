@@ -55,6 +55,8 @@ impl Installation {
             .args([
                 "--data-listen",
                 "127.0.0.1:0",
+                "--data-rpc-listen",
+                "127.0.0.1:0",
                 "--admin-listen",
                 "127.0.0.1:0",
             ])
@@ -139,6 +141,14 @@ impl Installation {
     /// The data port's address.
     pub fn data_address(&self) -> String {
         self.addresses["data"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// The address of the data calls over tarpc.
+    pub fn data_rpc_address(&self) -> String {
+        self.addresses["data_rpc"]
             .as_str()
             .unwrap_or_default()
             .to_owned()

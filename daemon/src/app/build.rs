@@ -22,6 +22,7 @@ use crate::http::{DataPort, DataServer};
 use crate::ingest::{Ingest, Outage, Standing};
 use crate::operations::KillSwitch;
 use crate::reading::Reading;
+use crate::rpc::{DataRpc, TimeLimits};
 use crate::spool::Replay;
 use crate::sticky::Sticky;
 use crate::store::Store;
@@ -116,12 +117,14 @@ pub(super) async fn build(
         clock.clone(),
         *secret.expose(),
     );
+    let calls = Calls::new(ingest);
     let data = serve_data(
         config,
         parts,
-        DataPort::new(Calls::new(ingest), reading.clone()),
+        DataPort::new(Arc::clone(&calls), reading.clone()),
     )
     .await?;
+    let data_rpc = serve_data_rpc(config, parts, calls).await?;
     let ground = Ground {
         config,
         store,
@@ -138,6 +141,7 @@ pub(super) async fn build(
 
     Ok(Addresses {
         data,
+        data_rpc,
         admin,
         control: config.control_socket.clone(),
         pid: std::process::id(),
@@ -222,6 +226,22 @@ async fn serve_data(
     let part = parts.add("data port");
     part.run(server.run(part.stop()));
     Ok(address)
+}
+
+/// Where it was asked for.
+async fn serve_data_rpc(
+    config: &Config,
+    parts: &mut Parts,
+    calls: Arc<Calls>,
+) -> Result<Option<SocketAddr>, AppError> {
+    let Some(wanted) = config.data_rpc_listen else {
+        return Ok(None);
+    };
+    let (listener, address) = listen(wanted).await?;
+    let part = parts.add("data port over tarpc");
+    let port = DataRpc::new(listener, calls, TimeLimits::SERVICE);
+    part.run(port.run(part.stop()));
+    Ok(Some(address))
 }
 
 async fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {

@@ -45,6 +45,9 @@ pub enum DataDirError {
 pub struct Addresses {
     /// The data port.
     pub data: SocketAddr,
+    /// The data calls over tarpc, where they are served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_rpc: Option<SocketAddr>,
     /// The admin port.
     pub admin: SocketAddr,
     /// The control socket.
@@ -169,6 +172,7 @@ mod tests {
         let directory = DataDir::open(root.path()).unwrap();
         let published = Addresses {
             data: "127.0.0.1:7400".parse().unwrap(),
+            data_rpc: Some("127.0.0.1:7401".parse().unwrap()),
             admin: "127.0.0.1:7402".parse().unwrap(),
             control: "/run/pitboss/control.sock".into(),
             pid: 7,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// An answer that is an error; over HTTP `{"error": {"code", "message", "field"?}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,8 +17,7 @@ pub(crate) struct Problem {
 }
 
 /// Every code, with what the caller can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
     /// Correct the request.
     Invalid,
@@ -26,7 +25,7 @@ pub(crate) enum Code {
     MissingUnit,
     /// Look at the list of experiments.
     UnknownExperiment,
-    /// Look at `/openapi.json`.
+    /// Look at `/openapi.json`, or use a newer daemon.
     UnknownRoute,
     /// Use one of the methods in `Allow`.
     MethodNotAllowed,
@@ -61,6 +60,23 @@ impl Code {
         Self::Internal,
     ];
 
+    /// The word in answers.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::MissingUnit => "missing_unit",
+            Self::UnknownExperiment => "unknown_experiment",
+            Self::UnknownRoute => "unknown_route",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::TooLarge => "too_large",
+            Self::UnsupportedEncoding => "unsupported_encoding",
+            Self::TooSlow => "too_slow",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+
     /// Whole seconds after which the same request may succeed. An integer, because clients that get a date
     /// here wait for half an hour or fail (RELIABILITY, finding 12).
     pub(crate) fn retry_after_secs(self) -> Option<u32> {
@@ -68,6 +84,12 @@ impl Code {
             Self::Overloaded | Self::Unavailable => Some(1),
             _ => None,
         }
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(self.as_str())
     }
 }
 
@@ -88,6 +110,14 @@ impl Problem {
             message: message.into(),
             field: Some(field.into()),
         }
+    }
+
+    /// More than `max` bytes were sent.
+    pub(crate) fn too_large(max: usize) -> Self {
+        Self::new(
+            Code::TooLarge,
+            format!("the body is larger than {max} bytes"),
+        )
     }
 
     /// No unit was given.

@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 /// Every key.
-pub const KEYS: [Key; 19] = [
+pub const KEYS: [Key; 20] = [
     Key {
         name: "data_dir",
         flag: "data-dir",
@@ -62,6 +62,13 @@ pub const KEYS: [Key; 19] = [
         kind: Kind::Value("ADDR"),
         help: "Where services reach the data port; port 0 takes any free one",
         default: "127.0.0.1:7400",
+    },
+    Key {
+        name: "data_rpc_listen",
+        flag: "data-rpc-listen",
+        kind: Kind::Value("ADDR"),
+        help: "Where Rust services reach the same calls over tarpc, such as 127.0.0.1:7401",
+        default: "off",
     },
     Key {
         name: "admin_listen",

@@ -56,8 +56,9 @@ impl Reader<'_> {
         Config {
             production: self.switch("production") || environment.starts_with("prod"),
             environment,
-            data_listen: self.loopback("data_listen", 7400),
-            admin_listen: self.loopback("admin_listen", 7402),
+            data_listen: self.listen("data_listen", 7400),
+            data_rpc_listen: self.loopback("data_rpc_listen", 7401),
+            admin_listen: self.listen("admin_listen", 7402),
             control_socket: self.path("control_socket").unwrap_or_else(default_socket),
             database: self.database(&data_dir, dirs.as_ref(), inputs),
             database_connections: PoolSize(self.number("database_connections", 16, 8..=1000)),
@@ -139,11 +140,16 @@ impl Reader<'_> {
         .unwrap_or_else(|| default.to_owned())
     }
 
-    fn loopback(&mut self, key: &'static str, default_port: u16) -> SocketAddr {
+    fn listen(&mut self, key: &'static str, default_port: u16) -> SocketAddr {
+        self.loopback(key, default_port)
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], default_port)))
+    }
+
+    fn loopback(&mut self, key: &'static str, usual_port: u16) -> Option<SocketAddr> {
         self.value(key, |text| {
             let address: SocketAddr = text
                 .parse()
-                .map_err(|_| format!("`{text}` is not an address; write 127.0.0.1:{default_port}"))?;
+                .map_err(|_| format!("`{text}` is not an address; write 127.0.0.1:{usual_port}"))?;
             if address.ip().is_loopback() {
                 return Ok(address);
             }
@@ -151,7 +157,6 @@ impl Reader<'_> {
                 "{address} can be reached from other machines, and this listener has no authentication; use 127.0.0.1, and a proxy that authenticates in front of it"
             ))
         })
-        .unwrap_or(SocketAddr::from(([127, 0, 0, 1], default_port)))
     }
 
     fn number<N>(&mut self, key: &'static str, default: N, range: RangeInclusive<N>) -> N

@@ -51,6 +51,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
     assert_eq!(origin(&loaded, "data_dir"), Origin::Flag("data-dir"));
     assert!(matches!(origin(&loaded, "log_files"), Origin::File(_, 4)));
     assert_eq!(origin(&loaded, "data_listen"), Origin::Default);
+    assert_eq!(loaded.config.data_rpc_listen, None, "off unless asked for");
 }
 
 #[test]
@@ -82,6 +83,8 @@ fn a_listener_off_loopback_is_refused_and_says_what_to_do() {
         let text = refusal(load(&inputs(&[("data_listen", address)], &[])));
         assert!(text.contains("--data-listen"), "{text}");
         assert!(text.contains("no authentication; use 127.0.0.1"), "{text}");
+        let text = refusal(load(&inputs(&[("data_rpc_listen", address)], &[])));
+        assert!(text.contains("--data-rpc-listen"), "{text}");
     }
     for address in ["127.0.0.1:0", "[::1]:7400"] {
         load(&inputs(&[("data_listen", address)], &[])).unwrap();

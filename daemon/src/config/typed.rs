@@ -23,6 +23,8 @@ pub struct Config {
     pub production: bool,
     /// The data port; on loopback.
     pub data_listen: SocketAddr,
+    /// The data calls over tarpc; on loopback. `None`: not at all.
+    pub data_rpc_listen: Option<SocketAddr>,
     /// The admin port; on loopback.
     pub admin_listen: SocketAddr,
     /// The control socket.

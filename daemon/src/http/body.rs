@@ -28,11 +28,11 @@ pub(super) async fn read(request: Request<Incoming>, max: usize) -> Result<Bytes
     let body = request.into_body();
     // Told before it is sent, where the client says how much it will be.
     if body.size_hint().lower() > max as u64 {
-        return Err(too_large(max));
+        return Err(Problem::too_large(max));
     }
     match in_time(Limited::new(body, max).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(max)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::too_large(max)),
         Ok(Err(_)) => Err(Problem::new(Code::Invalid, "the body ended early")),
         Err(_) => Err(Problem::new(
             Code::TooSlow,
@@ -69,11 +69,4 @@ async fn in_time<T>(body: impl Future<Output = T>) -> Result<T, Elapsed> {
         Some(read) => Ok(read),
         None => tokio::time::timeout(TIME, body).await,
     }
-}
-
-fn too_large(max: usize) -> Problem {
-    Problem::new(
-        Code::TooLarge,
-        format!("the body is larger than {max} bytes"),
-    )
 }

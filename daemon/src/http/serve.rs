@@ -14,11 +14,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::data::DataPort;
 use super::patience::{Limits, Patient, Turns};
+use crate::accept::accept;
 
 /// Connections at once. Beyond it new ones wait in the kernel's queue until others end; idle ones end by
 /// themselves.
@@ -26,10 +27,6 @@ const CONNECTIONS: usize = 4_096;
 
 /// 10 s for requests in flight when the daemon drains: twice the longest wait of any of them.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// 50 ms before accepting again after an error such as "too many open files": long enough not to spin,
-/// short enough not to be felt.
-const AFTER_ERROR: Duration = Duration::from_millis(50);
 
 /// Headers larger than this are refused with 431.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -80,23 +77,6 @@ impl DataServer {
             .is_err()
         {
             tracing::warn!(after = ?DRAIN, "connections cut off");
-        }
-    }
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // The semaphore is never closed; without a place the connection would only be uncounted.
-    let place = Arc::clone(places).acquire_owned().await.ok();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept");
-                tokio::time::sleep(AFTER_ERROR).await;
-            }
         }
     }
 }

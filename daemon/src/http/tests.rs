@@ -3,7 +3,7 @@
 mod bad_requests;
 mod outage;
 mod overload;
-mod site;
+pub(crate) mod site;
 mod sticky;
 mod tracking;
 
@@ -11,7 +11,7 @@ use serde_json::json;
 use site::Site;
 
 /// Two arms, everybody takes part.
-const CHECKOUT: &str = r#"
+pub(crate) const CHECKOUT: &str = r#"
 [[experiment]]
 key = "checkout"
 state = "running"

@@ -9,12 +9,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::{Sink, SinkExt, Stream, StreamExt};
-use protocol::codec::CodecError;
-use protocol::control::{ControlRequest, ControlResponse};
-use protocol::transport::{ServerFrames, server_frames};
+use protocol::codec::{CodecError, Format, ServerCodec};
 use tarpc::{ClientMessage, Response};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_util::codec::Framed;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// How long a peer may take.
@@ -51,8 +50,8 @@ enum Awaiting {
 }
 
 /// A framed socket with limits in time.
-pub(super) struct Connection {
-    frames: ServerFrames,
+pub(super) struct Connection<S, F> {
+    frames: Framed<S, ServerCodec<F>>,
     limits: TimeLimits,
     awaiting: Awaiting,
     silence: Pin<Box<Sleep>>,
@@ -60,16 +59,32 @@ pub(super) struct Connection {
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl Connection {
-    pub(super) fn new(stream: UnixStream, limits: TimeLimits, stop: CancellationToken) -> Self {
+impl<S, F> Connection<S, F> {
+    /// The first frame is the peer's greeting.
+    pub(super) fn new(
+        frames: Framed<S, ServerCodec<F>>,
+        limits: TimeLimits,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
-            frames: server_frames(stream),
+            frames,
             limits,
             awaiting: Awaiting::Hello,
             silence: Box::pin(sleep(limits.hello)),
             stalled: None,
             stop: Box::pin(stop.cancelled_owned()),
         }
+    }
+
+    /// The peer has greeted already.
+    pub(super) fn greeted(
+        frames: Framed<S, ServerCodec<F>>,
+        limits: TimeLimits,
+        stop: CancellationToken,
+    ) -> Self {
+        let mut connection = Self::new(frames, limits, stop);
+        connection.now_awaiting(Awaiting::NextFrame);
+        connection
     }
 
     fn now_awaiting(&mut self, awaiting: Awaiting) {
@@ -118,8 +133,12 @@ fn timed_out(what: String) -> CodecError {
     CodecError::Io(Error::new(ErrorKind::TimedOut, what))
 }
 
-impl Stream for Connection {
-    type Item = Result<ClientMessage<ControlRequest>, CodecError>;
+impl<S, F> Stream for Connection<S, F>
+where
+    S: AsyncRead + Unpin,
+    F: Format,
+{
+    type Item = Result<ClientMessage<F::Request>, CodecError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.stop.as_mut().poll(cx).is_ready() {
@@ -137,7 +156,11 @@ impl Stream for Connection {
     }
 }
 
-impl Sink<Response<ControlResponse>> for Connection {
+impl<S, F> Sink<Response<F::Response>> for Connection<S, F>
+where
+    S: AsyncWrite + Unpin,
+    F: Format,
+{
     type Error = CodecError;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CodecError>> {
@@ -147,7 +170,7 @@ impl Sink<Response<ControlResponse>> for Connection {
 
     fn start_send(
         mut self: Pin<&mut Self>,
-        response: Response<ControlResponse>,
+        response: Response<F::Response>,
     ) -> Result<(), CodecError> {
         self.frames.start_send_unpin(response)
     }

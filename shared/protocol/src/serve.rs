@@ -49,7 +49,7 @@ pub trait Serve: Clone + Send + 'static {
     ) -> impl Future<Output = Result<Exposed, Problem>> + Send;
     /// Takes one event.
     fn track(self, event: Event) -> impl Future<Output = Result<Tracked, Problem>> + Send;
-    /// Takes many events: all good ones or, when the database is away, none.
+    /// Takes many events: all good ones or, when there is no room for them, none.
     fn track_batch(
         self,
         batch: Batch,
@@ -278,7 +278,7 @@ pub struct Tracked {
     /// The ledger's id of the event, a UUID.
     #[prost(string, tag = "2")]
     pub event_id: String,
-    /// Where it is: `db`.
+    /// Where it is: `db`, or `spool`: on the daemon's disk, while the database is away.
     #[prost(string, tag = "3")]
     pub durability: String,
 }

@@ -45,6 +45,7 @@ impl Program {
         let mut command = self.command("serve", directory);
         command
             .args(["--data-listen", "127.0.0.1:0"])
+            .args(["--data-rpc-listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0"])
             .arg("--control-socket")
             .arg(socket_in(directory))

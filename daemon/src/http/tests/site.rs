@@ -35,19 +35,19 @@ const SECRET: [u8; 32] = [7; 32];
 const SPOOL_BYTES: u64 = 1024 * 1024;
 
 /// One daemon's worth: a database, a world, a data port.
-pub(super) struct Site {
-    pub(super) database: TestDatabase,
-    pub(super) port: Port,
+pub(crate) struct Site {
+    pub(crate) database: TestDatabase,
+    pub(crate) port: Port,
 }
 
 /// A data port on a database, with a world and a cache of its own.
-pub(super) struct Port {
-    pub(super) address: std::net::SocketAddr,
-    pub(super) world: WorldHandle,
-    pub(super) ingest: Arc<Ingest>,
-    pub(super) outage: Outage,
+pub(crate) struct Port {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) world: WorldHandle,
+    pub(crate) ingest: Arc<Ingest>,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) outage: Outage,
     _spool_dir: TempDir,
-    pub(super) calls: Arc<Calls>,
     _writers: Writers,
     stop: CancellationToken,
 }
@@ -60,7 +60,7 @@ impl Drop for Port {
 
 impl Site {
     /// The experiments of `file`, and a data port that serves them.
-    pub(super) async fn with(file: &str) -> Self {
+    pub(crate) async fn with(file: &str) -> Self {
         let database = database().await;
         let port = Port::open(&database.store).await;
         let site = Self { database, port };
@@ -69,7 +69,7 @@ impl Site {
     }
 
     /// Applies `file`; the data port serves it when this returns.
-    pub(super) async fn apply(&self, file: &str) {
+    pub(crate) async fn apply(&self, file: &str) {
         let world = &self.port.world;
         let operations = Operations::new(self.database.store.clone(), world.clone());
         let plan = PlanRequest {
@@ -92,15 +92,15 @@ impl Site {
         operations.apply(request, caller).await.unwrap();
     }
 
-    pub(super) async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         self.port.client().await
     }
 
-    pub(super) async fn count(&self, table: &str) -> i64 {
+    pub(crate) async fn count(&self, table: &str) -> i64 {
         self.number(&format!("select count(*) from {table}")).await
     }
 
-    pub(super) async fn number(&self, query: &str) -> i64 {
+    pub(crate) async fn number(&self, query: &str) -> i64 {
         sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned()))
             .fetch_one(&self.database.store.pool)
             .await
@@ -108,7 +108,7 @@ impl Site {
     }
 
     /// Waits until `query` gives `wanted`.
-    pub(super) async fn until(&self, query: &str, wanted: i64) {
+    pub(crate) async fn until(&self, query: &str, wanted: i64) {
         let waited = async {
             while self.number(query).await != wanted {
                 tokio::task::yield_now().await;
@@ -124,7 +124,7 @@ impl Site {
 
 impl Port {
     /// A data port on `store`, as a second daemon would open it.
-    pub(super) async fn open(store: &Store) -> Self {
+    pub(crate) async fn open(store: &Store) -> Self {
         let (world, refresher) = WorldHandle::open(store.clone()).await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(refresher.run(stop.clone()));
@@ -165,7 +165,7 @@ impl Port {
         }
     }
 
-    pub(super) async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -173,7 +173,7 @@ impl Port {
     }
 
     /// Sends `bytes` as they are and reads what comes first.
-    pub(super) async fn first_answer(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn first_answer(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         let mut answer = vec![0; 4096];
@@ -182,7 +182,7 @@ impl Port {
     }
 
     /// Sends `bytes` as they are and reads until the port closes the connection.
-    pub(super) async fn raw(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
@@ -193,39 +193,39 @@ impl Port {
 }
 
 /// A kept-alive connection.
-pub(super) struct Client {
+pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
     /// `Null` if the text is not JSON.
-    pub(super) json: Value,
+    pub(crate) json: Value,
 }
 
 impl Client {
-    pub(super) async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.send(Request::get(path), Bytes::new()).await
     }
 
-    pub(super) async fn post(&mut self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Answer {
         self.post_bytes(path, body.to_string()).await
     }
 
-    pub(super) async fn post_bytes(&mut self, path: &str, body: impl Into<Bytes>) -> Answer {
+    pub(crate) async fn post_bytes(&mut self, path: &str, body: impl Into<Bytes>) -> Answer {
         self.send(Request::post(path), body.into()).await
     }
 
-    pub(super) async fn with_method(&mut self, method: Method, path: &str) -> Answer {
+    pub(crate) async fn with_method(&mut self, method: Method, path: &str) -> Answer {
         self.send(Request::builder().method(method).uri(path), Bytes::new())
             .await
     }
 
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &mut self,
         request: hyper::http::request::Builder,
         body: Bytes,

@@ -1,0 +1,99 @@
+//! One side goes away: what was begun is finished, what was promised is kept, and clients come back.
+
+use protocol::client::CallError;
+use protocol::refusal::Retry;
+
+use super::*;
+
+#[tokio::test]
+async fn an_assign_whose_caller_hangs_up_is_recorded_all_the_same() {
+    let doors = Doors::open(TimeLimits::SERVICE).await;
+    let in_the_way = doors.block().await;
+    let client = doors.client().await;
+    let asked = tokio::spawn({
+        let client = client.clone();
+        async move { client.assign("checkout", "gone").await }
+    });
+    doors.until_blocked().await;
+    // The caller no longer waits, and its connection ends with the last client.
+    asked.abort();
+    drop(client);
+    in_the_way.rollback().await.unwrap();
+    let recorded = "select count(*) from experiment_assignments";
+    doors.site.until(recorded, 1).await;
+    let again = doors.client().await.assign("checkout", "gone").await;
+    assert_eq!(again.unwrap().reason, "sticky");
+}
+
+#[tokio::test]
+async fn a_deadline_that_passes_cuts_no_write_in_half() {
+    let doors = Doors::open(TimeLimits::SERVICE).await;
+    let in_the_way = doors.block().await;
+    let client = doors
+        .client()
+        .await
+        .with_patience(Duration::from_millis(50));
+    let late = client.assign("checkout", "late").await.unwrap_err();
+    assert!(matches!(late, CallError::TimedOut(_)), "{late}");
+    assert_eq!(late.retry(), Retry::Later);
+    doors.until_blocked().await;
+    in_the_way.rollback().await.unwrap();
+    let recorded = "select count(*) from experiment_assignments";
+    doors.site.until(recorded, 1).await;
+}
+
+#[tokio::test]
+async fn stopping_answers_what_is_in_flight_and_takes_no_more() {
+    let mut doors = Doors::open(TimeLimits::SERVICE).await;
+    let in_the_way = doors.block().await;
+    let client = doors.client().await;
+    let asked = tokio::spawn({
+        let client = client.clone();
+        async move { client.assign("checkout", "u").await }
+    });
+    doors.until_blocked().await;
+    doors.stop.cancel();
+    in_the_way.rollback().await.unwrap();
+    let stopped = tokio::time::timeout(PATIENCE, &mut doors.port).await;
+    stopped.expect("it drains").unwrap();
+    let assigned = asked.await.unwrap().unwrap();
+    assert_eq!(assigned.experiment, "checkout");
+
+    let refused = client.assign("checkout", "u").await.unwrap_err();
+    assert!(
+        matches!(refused, CallError::Unreachable { .. }),
+        "{refused}"
+    );
+    assert!(refused.retry_after().is_some());
+    assert!(refused.to_string().contains("data_rpc_listen"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_client_connects_again_by_itself() {
+    let doors = Doors::open(TimeLimits::SERVICE).await;
+    let client = doors.client().await;
+    let before = client.assign("checkout", "u").await.unwrap();
+    doors.stop.cancel();
+    // Its port is free once nobody is connected to it any more.
+    let listener = async {
+        loop {
+            match TcpListener::bind(doors.address).await {
+                Ok(listener) => return listener,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let listener = tokio::time::timeout(PATIENCE, listener).await.unwrap();
+    let (stop, _port) = serve(&doors.site, listener, TimeLimits::SERVICE);
+    let after = async {
+        loop {
+            match client.assign("checkout", "u").await {
+                Ok(assigned) => return assigned,
+                Err(error) => assert_eq!(error.retry(), Retry::Later, "{error}"),
+            }
+        }
+    };
+    let after = tokio::time::timeout(PATIENCE, after).await.unwrap();
+    assert_eq!(after.assignment, before.assignment);
+    stop.cancel();
+}
