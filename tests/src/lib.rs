@@ -5,5 +5,6 @@ pub mod campaign;
 pub mod http;
 pub mod installation;
 pub mod limits;
+pub mod rpc;
 pub mod terminal;
 pub mod wait;
