@@ -141,7 +141,7 @@ fn spooled(usage: &Usage) -> PartHealth {
         ),
     };
     let found = usage.found;
-    if !found.is_well() {
+    if !found.is_well() || found.failed > 0 {
         let damage = format!(
             "; {} damaged and {} unreadable kept aside, {} failed writes; look at it with:  pitbossd spool inspect",
             found.damaged, found.unreadable, found.failed

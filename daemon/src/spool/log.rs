@@ -86,15 +86,16 @@ impl Usage {
 }
 
 impl Found {
-    /// Whether everything was as it should be, but for unfinished ends.
+    /// Whether every record that was there could be read. Unfinished ends had been promised to nobody, and what a
+    /// full disk refused was refused to its callers: neither is left to be looked at.
     pub fn is_well(&self) -> bool {
         let Self {
             damaged,
             torn: _,
             unreadable,
-            failed,
+            failed: _,
         } = *self;
-        damaged + unreadable + failed == 0
+        damaged + unreadable == 0
     }
 }
 
