@@ -24,12 +24,14 @@ mod steady;
 mod sticky;
 mod table;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 
+use crate::binaries;
 use bench::Bench;
 use table::Table;
 
@@ -55,6 +57,9 @@ struct Options {
     /// How long each run loads, in milliseconds: 250 when quick, else 800. A long one can be looked at with a profiler.
     #[arg(long)]
     millis: Option<u64>,
+    /// Where the binaries of the cold start are; without it they are built.
+    #[arg(long)]
+    binaries: Option<PathBuf>,
     /// What `cargo bench` passes to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -104,6 +109,9 @@ pub fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> anyhow::Result<()> {
+    if let Some(directory) = &options.binaries {
+        binaries::take_from(directory);
+    }
     let mut table = Table::new(options.json, options.quick, options.runs);
     // First, while the process is small: what the cache takes is what the process grows by.
     if options.wants(Part::Memory) {
