@@ -18,6 +18,7 @@ mod memory;
 mod overload;
 mod process;
 mod raw;
+mod rpc;
 mod scale;
 mod site;
 mod steady;
@@ -70,6 +71,8 @@ struct Options {
 enum Part {
     /// Sticky assigns against bare handlers.
     Sticky,
+    /// Assigns over tarpc against a bare echo.
+    Rpc,
     /// New assigns and tracked events against the combined limit.
     Durable,
     /// Latency at half of the maximum load.
@@ -120,6 +123,9 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     let bench = Bench::open(options.clone())?;
     if options.wants(Part::Sticky) {
         sticky::measure(&bench, &mut table)?;
+    }
+    if options.wants(Part::Rpc) {
+        rpc::measure(&bench, &mut table)?;
     }
     if options.wants(Part::Durable) {
         durable::measure(&bench, &mut table)?;

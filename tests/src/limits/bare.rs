@@ -121,7 +121,7 @@ fn assign(body: &Assign) -> Assigned {
         "main"
     };
     Assigned {
-        experiment: "checkout-00000",
+        experiment: "checkout",
         arm: "green",
         config: serde_json::json!({"colour": "green"}),
         reason: "sticky",

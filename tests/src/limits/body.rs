@@ -20,7 +20,10 @@ enum Kind {
 
 /// The key of the `n`th experiment of a site.
 pub(super) fn experiment(n: usize) -> String {
-    format!("checkout-{n:05}")
+    match n {
+        0 => "checkout".to_owned(),
+        n => format!("checkout-{n:05}"),
+    }
 }
 
 impl Body {

@@ -10,11 +10,13 @@ use daemon::http::{DataPort, DataServer};
 use daemon::ingest::{Ingest, Outage, Writers};
 use daemon::operations::{Caller, Operations};
 use daemon::reading::Reading;
+use daemon::rpc::{DataRpc, TimeLimits};
 use daemon::sticky::Sticky;
 use daemon::telemetry::metrics::Metrics;
 use daemon::testing::{TestDatabase, database};
 use daemon::world::WorldHandle;
 use protocol::plans::{ApplyRequest, PlanRequest};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{Body, experiment};
@@ -32,6 +34,8 @@ const SPOOL_BYTES: u64 = 16 * 1024 * 1024;
 pub(super) struct Site {
     /// The data port.
     pub(super) address: SocketAddr,
+    /// The same calls over tarpc.
+    pub(super) rpc: SocketAddr,
     /// The database under it.
     pub(super) database: TestDatabase,
     /// How many experiments it serves.
@@ -74,12 +78,18 @@ impl Site {
         let (ingest, writers) =
             Ingest::start(&store, world.clone(), clock.clone(), secret, sticky, outage);
         let reading = Reading::new(store, world, clock, secret);
-        let port = DataPort::new(Calls::new(Arc::clone(&ingest)), reading);
+        let calls = Calls::new(Arc::clone(&ingest));
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let rpc = listener.local_addr()?;
+        let data_rpc = DataRpc::new(listener, Arc::clone(&calls), TimeLimits::SERVICE);
+        tokio::spawn(data_rpc.run(stop.clone()));
+        let port = DataPort::new(calls, reading);
         let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port).await?;
         let address = server.local_addr()?;
         tokio::spawn(server.run(stop.clone()));
         Ok(Self {
             address,
+            rpc,
             database,
             experiments,
             ingest,
