@@ -6,6 +6,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tempfile::TempDir;
 
 use crate::binaries::{pitboss, pitbossd};
@@ -160,6 +162,21 @@ impl Installation {
             .as_str()
             .unwrap_or_default()
             .to_owned()
+    }
+
+    /// The daemon's process.
+    pub fn daemon_pid(&self) -> anyhow::Result<u32> {
+        Ok(self.daemon.as_ref().context("the daemon runs")?.id())
+    }
+
+    /// Connections to the daemon's private database, for looking at it from outside.
+    pub async fn database(&self) -> anyhow::Result<PgPool> {
+        let options = PgConnectOptions::new()
+            .socket(self.data.path().join("socket"))
+            .username("pitboss")
+            .database("pitboss");
+        let pool = PgPoolOptions::new().max_connections(2);
+        Ok(pool.connect_with(options).await?)
     }
 
     /// A connection to the data port.

@@ -6,5 +6,6 @@ pub mod http;
 pub mod installation;
 pub mod limits;
 pub mod rpc;
+pub mod sustained;
 pub mod terminal;
 pub mod wait;
