@@ -4,6 +4,7 @@
 //! backup, and it changes nothing.
 
 mod draws;
+mod events;
 mod publications;
 mod report;
 mod units;
@@ -68,6 +69,7 @@ async fn one(view: &mut PgConnection, subject: &Subject) -> Result<ExperimentRep
             break;
         }
     }
+    report.events += events::check(view, subject, &mut differences).await?;
     let (state, uncounted) = verification::state(view, subject.id).await?;
     report.uncounted = uncounted;
     report.state_rows = state.len() as u64;

@@ -24,7 +24,7 @@ use crate::store::leases::Lease;
 use crate::world::WorldHandle;
 
 use decide::Decider;
-use fold::RewardSpecs;
+use fold::{Openings, RewardSpecs};
 use publish::{Dirty, Publisher};
 use runner::{LastRun, Outcome, Round, Runner};
 
@@ -37,7 +37,7 @@ const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 /// 5 s: a round compares instants in memory; how often an experiment is looked at is its rules' business.
 const DECIDE_EVERY: Duration = Duration::from_secs(5);
 
-/// Rounds of the fold in one run, at most: 200,000 rows of each kind, half a minute on a machine that is busy
+/// Rounds of the fold in one run, at most: 400,000 rows of each kind, half a minute on a machine that is busy
 /// with other things. Then the run is reported and the next one begins at once.
 const ROUNDS_PER_RUN: usize = 20;
 
@@ -83,6 +83,7 @@ impl Workers {
             Folding {
                 store: store.clone(),
                 specs: RewardSpecs::default(),
+                openings: Openings::default(),
                 dirty: dirty.clone(),
             },
             fold_report,
@@ -154,6 +155,7 @@ fn newest(reports: &watch::Receiver<LastRun>) -> LastRun {
 struct Folding {
     store: Store,
     specs: RewardSpecs,
+    openings: Openings,
     dirty: Dirty,
 }
 
@@ -165,7 +167,8 @@ impl runner::Work for Folding {
         let mut lease = lease.clone();
         let mut total = fold::Folded::default();
         for _ in 0..ROUNDS_PER_RUN {
-            let folded = fold::led_round(&self.store, &mut self.specs, &lease).await?;
+            let folded = fold::led_round(&self.store, &self.specs, &self.openings, &lease).await?;
+            self.openings.clone_from(&folded.openings);
             self.dirty.mark(&folded.touched);
             total.add(folded);
             if !total.more {

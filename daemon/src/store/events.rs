@@ -24,6 +24,9 @@ pub enum Standing {
     OverCap,
     /// It happened before the exposure, so the arm did not cause it.
     Early,
+    /// It is no part of the reward, and kept for guardrails and for reading. The index by unit leaves these out:
+    /// nothing ever looks for them by unit.
+    NotReward,
 }
 
 impl Standing {
@@ -35,6 +38,7 @@ impl Standing {
             Self::NoExposure => 2,
             Self::OverCap => 3,
             Self::Early => 4,
+            Self::NotReward => 5,
         }
     }
 
@@ -46,6 +50,7 @@ impl Standing {
             Self::NoExposure,
             Self::OverCap,
             Self::Early,
+            Self::NotReward,
         ]
         .into_iter()
         .find(|standing| standing.code() == code)
@@ -67,29 +72,6 @@ pub struct LedgerEvent {
     pub standing: Standing,
 }
 
-/// The digests of those of `ids` that the ledger has already.
-pub async fn known_digests(
-    tx: &mut PgConnection,
-    ids: &[(ExperimentId, Uuid)],
-) -> Result<HashMap<(ExperimentId, Uuid), i64>, StoreError> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows: Vec<(i32, Uuid, i64)> = sqlx::query_as(
-        "select e.experiment_id, e.event_id, e.digest
-         from unnest($1::int4[], $2::uuid[]) as k (experiment_id, event_id)
-         join experiment_events e using (experiment_id, event_id)",
-    )
-    .bind(ids.iter().map(|(id, _)| id.0).collect::<Vec<i32>>())
-    .bind(ids.iter().map(|(_, id)| *id).collect::<Vec<Uuid>>())
-    .fetch_all(tx)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(experiment, id, digest)| ((ExperimentId(experiment), id), digest))
-        .collect())
-}
-
 #[derive(sqlx::FromRow)]
 struct EventRow {
     experiment_id: i32,
@@ -101,7 +83,7 @@ struct EventRow {
     outcome: i16,
 }
 
-/// Everything the ledger has about `units`.
+/// What the ledger has about `units` and their rewards.
 pub async fn events_of(
     connection: &mut PgConnection,
     units: &[Unit],
@@ -112,7 +94,8 @@ pub async fn events_of(
     let rows: Vec<EventRow> = sqlx::query_as(
         "select e.experiment_id, e.unit_key, e.event_id, e.event, e.value, e.at, e.outcome
          from unnest($1::int4[], $2::bytea[]) as k (experiment_id, unit_key)
-         join experiment_events e using (experiment_id, unit_key)",
+         join experiment_events e using (experiment_id, unit_key)
+         where e.outcome <> 5",
     )
     .bind(units::experiments(units))
     .bind(units::keys(units))
@@ -140,23 +123,21 @@ pub async fn events_of(
     Ok(by_unit)
 }
 
-/// Appends to the events ledger, in key order, and returns how many were new to it. Fewer than given:
-/// another fold was faster, and the transaction must be given up.
+/// Appends new events to the ledger, in key order.
 pub async fn append_events(
     tx: &mut PgConnection,
     events: &[(&Landed, Standing)],
-) -> Result<u64, StoreError> {
+) -> Result<(), StoreError> {
     if events.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
     let landed = || events.iter().map(|(landed, _)| *landed);
-    let done = sqlx::query(
+    sqlx::query(
         "insert into experiment_events (experiment_id, event_id, unit_key, event, value,
              digest, at, received_at, outcome)
          select * from unnest($1::int4[], $2::uuid[], $3::bytea[], $4::text[], $5::float8[],
              $6::int8[], $7::timestamptz[], $8::timestamptz[], $9::int2[])
-         order by 1, 2
-         on conflict (experiment_id, event_id) do nothing",
+         order by 1, 2",
     )
     .bind(landed().map(|e| e.unit.experiment.0).collect::<Vec<i32>>())
     .bind(landed().map(|e| e.event_id).collect::<Vec<Uuid>>())
@@ -178,14 +159,22 @@ pub async fn append_events(
     )
     .execute(tx)
     .await?;
-    Ok(done.rows_affected())
+    Ok(())
+}
+
+/// An event that stands elsewhere now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restood {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// The event, as it stood.
+    pub event: LedgerEvent,
+    /// Where it stands now.
+    pub standing: Standing,
 }
 
 /// Records new standings of events that are in the ledger.
-pub async fn restand(
-    tx: &mut PgConnection,
-    changed: &[(ExperimentId, Uuid, Standing)],
-) -> Result<(), StoreError> {
+pub async fn restand(tx: &mut PgConnection, changed: &[Restood]) -> Result<(), StoreError> {
     if changed.is_empty() {
         return Ok(());
     }
@@ -194,14 +183,57 @@ pub async fn restand(
          from unnest($1::int4[], $2::uuid[], $3::int2[]) as k (experiment_id, event_id, outcome)
          where e.experiment_id = k.experiment_id and e.event_id = k.event_id",
     )
-    .bind(changed.iter().map(|(id, _, _)| id.0).collect::<Vec<i32>>())
-    .bind(changed.iter().map(|(_, id, _)| *id).collect::<Vec<Uuid>>())
     .bind(
         changed
             .iter()
-            .map(|(_, _, to)| to.code())
+            .map(|it| it.experiment.0)
+            .collect::<Vec<i32>>(),
+    )
+    .bind(
+        changed
+            .iter()
+            .map(|it| it.event.event_id)
+            .collect::<Vec<Uuid>>(),
+    )
+    .bind(
+        changed
+            .iter()
+            .map(|it| it.standing.code())
             .collect::<Vec<i16>>(),
     )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Which rows of the ledger are counted together, ordered as the counts' primary key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CountKey {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// The event's name.
+    pub event: String,
+    /// The code of its standing.
+    pub standing: i16,
+}
+
+/// Adds to the counts of the ledger.
+pub async fn add_counts(
+    tx: &mut PgConnection,
+    counts: &BTreeMap<CountKey, i64>,
+) -> Result<(), StoreError> {
+    if counts.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into experiment_event_counts as c (experiment_id, event, outcome, count)
+         select * from unnest($1::int4[], $2::text[], $3::int2[], $4::int8[])
+         on conflict (experiment_id, event, outcome) do update set count = c.count + excluded.count",
+    )
+    .bind(counts.keys().map(|key| key.experiment.0).collect::<Vec<i32>>())
+    .bind(counts.keys().map(|key| key.event.as_str()).collect::<Vec<&str>>())
+    .bind(counts.keys().map(|key| key.standing).collect::<Vec<i16>>())
+    .bind(counts.values().copied().collect::<Vec<i64>>())
     .execute(tx)
     .await?;
     Ok(())

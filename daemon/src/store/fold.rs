@@ -1,8 +1,8 @@
 //! The queues that the reward fold empties, thousands of rows at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use bandit::experiment::ExperimentId;
+use bandit::experiment::{ArmId, ExperimentId, LaneId};
 use bandit::posterior::ArmStats;
 use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, Utc};
@@ -10,10 +10,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::events::{Repeats, Standing};
 use super::state::{MINUTE_ASSIGNED, MINUTE_EXPOSED, MinuteKey, MinuteSums, StateKey};
-use super::units::{Drawn, Unit, drawn, unit};
+use super::units::{Assigned, Drawn, Unit, drawn, unit};
 
-/// An acknowledged item that left the landing table.
+/// An item that left the landing table and has to be judged: an exposure, or a new event of a unit whose window is open.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Landed {
     /// Whose.
@@ -34,16 +35,30 @@ pub struct Landed {
     pub received_at: DateTime<Utc>,
 }
 
+/// Waits for the turn and keeps it until the transaction ends: folds go one after the other, so that none has to lock
+/// the units that it reads, which would write each of their rows. A fold whose daemon hangs for
+/// [`LONGEST_PAUSE`] between two statements is ended by the database and gives the turn back.
+pub async fn take_turn(tx: &mut PgConnection) -> Result<(), StoreError> {
+    // Both in one round trip: without arguments a query may be several statements.
+    sqlx::raw_sql(TAKE_TURN).execute(tx).await?;
+    Ok(())
+}
+
+/// 5 s: between two statements of a round lie milliseconds of work; a daemon that was stopped for longer must not hold up
+/// the one that leads after it.
+const TAKE_TURN: &str = "set local idle_in_transaction_session_timeout = '5s'; \
+                         select from experiment_fold_turn for update";
+
 /// The database's clock, as of the transaction's beginning. Windows close by it.
 pub async fn now(tx: &mut PgConnection) -> Result<DateTime<Utc>, StoreError> {
     Ok(sqlx::query_scalar("select now()").fetch_one(tx).await?)
 }
 
-/// The specs of started experiments that are not among `known`, or why one cannot be read. What a reward is
-/// does not change after start.
+/// The specs of those of `wanted` that were started, or why one cannot be read. What a reward is does not change
+/// after start.
 pub async fn started_specs(
     tx: &mut PgConnection,
-    known: &[ExperimentId],
+    wanted: &[ExperimentId],
 ) -> Result<Vec<(ExperimentId, Result<ExperimentSpec, serde_json::Error>)>, StoreError> {
     let rows: Vec<(i32, serde_json::Value)> = sqlx::query_as(
         "select e.id, r.spec from experiments e
@@ -51,9 +66,9 @@ pub async fn started_specs(
              select spec from experiment_revisions r
              where r.experiment_id = e.id order by r.revision desc limit 1
          ) r
-         where e.started_at is not null and e.id <> all ($1)",
+         where e.started_at is not null and e.id = any ($1)",
     )
-    .bind(known.iter().map(|id| id.0).collect::<Vec<i32>>())
+    .bind(wanted.iter().map(|id| id.0).collect::<Vec<i32>>())
     .fetch_all(tx)
     .await?;
     Ok(rows
@@ -80,8 +95,7 @@ pub async fn take_counts(tx: &mut PgConnection, limit: i64) -> Result<Counted, S
     let rows: Vec<CountRow> = sqlx::query_as(
         "with gone as (
              delete from experiment_assigned_counts where id = any (array(
-                 select id from experiment_assigned_counts order by id limit $1
-                 for update skip locked))
+                 select id from experiment_assigned_counts order by id limit $1))
              returning experiment_id, lane, arm, version, assigned, exposed, at
          )
          select experiment_id, lane, arm, version, date_trunc('minute', at, 'UTC'),
@@ -123,44 +137,249 @@ pub async fn take_counts(tx: &mut PgConnection, limit: i64) -> Result<Counted, S
     Ok(counted)
 }
 
-#[derive(sqlx::FromRow)]
-struct LandingRow {
-    experiment_id: i32,
-    event_id: Uuid,
-    unit_key: [u8; 16],
-    kind: i16,
-    event: String,
-    value: Option<f64>,
-    digest: i64,
-    at: DateTime<Utc>,
-    received_at: DateTime<Utc>,
+/// The beginning of the landing table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    /// The last row of it.
+    pub until: i64,
+    /// How many rows it has.
+    pub rows: i64,
+    /// When the first of them was received.
+    pub received_since: DateTime<Utc>,
+    /// Whose they are.
+    pub experiments: Vec<ExperimentId>,
 }
 
-/// Takes up to `limit` acknowledged items, in the order of landing.
-pub async fn take_landed(tx: &mut PgConnection, limit: i64) -> Result<Vec<Landed>, StoreError> {
-    let rows: Vec<LandingRow> = sqlx::query_as(
-        "with gone as (
-             delete from experiment_landing where id = any (array(
-                 select id from experiment_landing order by id limit $1 for update skip locked))
-             returning *
-         )
-         select experiment_id, event_id, unit_key, kind, event, value, digest, at, received_at
-         from gone order by id",
+/// The first `limit` acknowledged items, in the order of landing; `None` if there are none.
+pub async fn head(tx: &mut PgConnection, limit: i64) -> Result<Option<Head>, StoreError> {
+    type Row = (Option<i64>, i64, Option<DateTime<Utc>>, Option<Vec<i32>>);
+    let row: Row = sqlx::query_as(
+        "select max(id), count(*), min(received_at), array_agg(distinct experiment_id)
+         from (
+             select id, received_at, experiment_id from experiment_landing order by id limit $1
+         ) l",
     )
     .bind(limit)
+    .fetch_one(tx)
+    .await?;
+    let (Some(until), rows, Some(received_since), Some(experiments)) = row else {
+        return Ok(None);
+    };
+    Ok(Some(Head {
+        until,
+        rows,
+        received_since,
+        experiments: experiments.into_iter().map(ExperimentId).collect(),
+    }))
+}
+
+/// What the head of the landing table held.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// New events that nobody has to judge: they are in the ledger.
+    pub settled: Vec<Settled>,
+    /// What came again under a known id.
+    pub repeats: BTreeMap<ExperimentId, Repeats>,
+    /// What is to be judged and put into the ledger.
+    pub to_judge: Vec<Landed>,
+    /// What the units of the events among these drew.
+    pub assigned: HashMap<Unit, Assigned>,
+}
+
+/// New events of one minute that nobody had to judge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// What their units drew; `None`: those have no assignment.
+    pub drawn: Option<(LaneId, ArmId)>,
+    /// Their name.
+    pub event: String,
+    /// Where they stand.
+    pub standing: Standing,
+    /// When they happened.
+    pub minute: DateTime<Utc>,
+    /// How many, the sum of their values and of their squares.
+    pub sums: MinuteSums,
+}
+
+/// Which events are a reward's, for experiments whose reward is known.
+#[derive(Debug, Default)]
+pub struct RewardEvents {
+    /// Those experiments.
+    pub known: Vec<ExperimentId>,
+    /// Each name of an event that is a reward's.
+    pub names: Vec<(ExperimentId, String)>,
+}
+
+#[derive(sqlx::FromRow)]
+struct TakenRow {
+    kind: i16,
+    experiment_id: i32,
+    lane: Option<i16>,
+    arm: Option<i16>,
+    version: Option<i32>,
+    exposed_at: Option<DateTime<Utc>>,
+    event: Option<String>,
+    outcome: Option<i16>,
+    at: Option<DateTime<Utc>>,
+    count: i64,
+    sum: f64,
+    sum_sq: f64,
+    conflicts: i64,
+    event_id: Option<Uuid>,
+    unit_key: Option<[u8; 16]>,
+    value: Option<f64>,
+    digest: Option<i64>,
+    received_at: Option<DateTime<Utc>>,
+}
+
+const SUMS: i16 = 0;
+const REPEATS: i16 = 1;
+const EXPOSURE: i16 = 2;
+
+/// Takes the landing table's rows up to `until`, and moves into the ledger those events that need no judgement: whose
+/// unit has no open window, or that are no part of a reward. They never leave the database. Judging every event outside
+/// of it cost twice as much.
+///
+/// Look-ups are lateral with a limit, so that the planner has no choice but the index: it knows nothing about the number
+/// of rows that a `delete` returns, and one plan that reads the ledger from end to end stops the fold.
+pub async fn take_landed(
+    tx: &mut PgConnection,
+    until: i64,
+    rewards: &RewardEvents,
+) -> Result<Taken, StoreError> {
+    let rows: Vec<TakenRow> = sqlx::query_as(
+        "with gone as materialized (
+             delete from experiment_landing where id <= $1 returning *
+         ), seen as materialized (
+             select g.*, e.digest as known, a.lane, a.arm, a.version, a.exposed_at,
+                 row_number() over same as nth, first_value(g.digest) over same as first_digest,
+                 case when a.exposed_at is null then 2
+                      when g.experiment_id = any ($2) and not (g.experiment_id, g.event) in (
+                          select * from unnest($3::int4[], $4::text[])) then 5
+                      when not a.open then 1 end::int2 as outcome
+             from (select * from gone where kind = 0 order by experiment_id, unit_key) g
+             left join lateral (
+                 select lane, arm, version, open, exposed_at from experiment_assignments a
+                 where a.experiment_id = g.experiment_id and a.unit_key = g.unit_key limit 1
+             ) a on true
+             left join lateral (
+                 select digest from experiment_events e
+                 where e.experiment_id = g.experiment_id and e.event_id = g.event_id limit 1
+             ) e on true
+             window same as (partition by g.experiment_id, g.event_id order by g.id)
+         ), moved as (
+             insert into experiment_events (experiment_id, event_id, unit_key, event, value,
+                 digest, at, received_at, outcome)
+             select experiment_id, event_id, unit_key, event, value, digest, at, received_at, outcome
+             from seen where known is null and nth = 1 and outcome is not null
+         )
+         select 0::int2 as kind, experiment_id, lane, arm, null::int4 as version,
+             null::timestamptz as exposed_at, event, outcome, date_trunc('minute', at, 'UTC') as at,
+             count(*) as count, coalesce(sum(value), 0) as sum, coalesce(sum(value * value), 0) as sum_sq,
+             0::int8 as conflicts, null::uuid as event_id, null::bytea as unit_key,
+             null::float8 as value, null::int8 as digest, null::timestamptz as received_at
+         from seen where known is null and nth = 1 and outcome is not null
+         group by 2, 3, 4, 7, 8, 9
+         union all
+         select 1::int2, experiment_id, null, null, null, null, null, null, null, count(*), 0, 0,
+             count(*) filter (where digest <> coalesce(known, first_digest)),
+             null, null, null, null, null
+         from seen where known is not null or nth > 1 group by 2
+         union all
+         select 2::int2, experiment_id, null, null, null, null, event, null, at, 1, 0, 0, 0,
+             event_id, unit_key, value, digest, received_at
+         from gone where kind = 1
+         union all
+         select 3::int2, experiment_id, lane, arm, version, exposed_at, event, null, at, 1, 0, 0, 0,
+             event_id, unit_key, value, digest, received_at
+         from seen where known is null and nth = 1 and outcome is null",
+    )
+    .bind(until)
+    .bind(rewards.known.iter().map(|id| id.0).collect::<Vec<i32>>())
+    .bind(rewards.names.iter().map(|(id, _)| id.0).collect::<Vec<i32>>())
+    .bind(
+        rewards
+            .names
+            .iter()
+            .map(|(_, name)| name.as_str())
+            .collect::<Vec<&str>>(),
+    )
     .fetch_all(tx)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Landed {
-            unit: unit(row.experiment_id, row.unit_key),
-            event_id: row.event_id,
-            exposure: row.kind == 1,
-            event: row.event,
-            value: row.value,
-            digest: row.digest,
-            at: row.at,
-            received_at: row.received_at,
+    let mut taken = Taken::default();
+    for row in rows {
+        taken.add(row)?;
+    }
+    Ok(taken)
+}
+
+impl Taken {
+    fn add(&mut self, row: TakenRow) -> Result<(), StoreError> {
+        let experiment = ExperimentId(row.experiment_id);
+        match row.kind {
+            SUMS => self.settled.push(row.settled()?),
+            REPEATS => {
+                let repeats = self.repeats.entry(experiment).or_default();
+                repeats.conflicts += row.conflicts;
+                repeats.duplicates += row.count - row.conflicts;
+            }
+            _ => {
+                let landed = row.landed()?;
+                if let (false, Some(assigned)) = (landed.exposure, row.assigned()) {
+                    self.assigned.insert(landed.unit, assigned);
+                }
+                self.to_judge.push(landed);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TakenRow {
+    fn settled(self) -> Result<Settled, StoreError> {
+        let missing = || StoreError::unreadable("landed events", "a column is missing");
+        Ok(Settled {
+            experiment: ExperimentId(self.experiment_id),
+            drawn: self
+                .lane
+                .zip(self.arm)
+                .map(|(lane, arm)| (LaneId(lane as u16), ArmId(arm as u16))),
+            event: self.event.ok_or_else(missing)?,
+            standing: self
+                .outcome
+                .and_then(Standing::from_code)
+                .ok_or_else(missing)?,
+            minute: self.at.ok_or_else(missing)?,
+            sums: MinuteSums {
+                count: self.count,
+                sum: self.sum,
+                sum_sq: self.sum_sq,
+            },
         })
-        .collect())
+    }
+
+    fn landed(&self) -> Result<Landed, StoreError> {
+        let missing = || StoreError::unreadable("a landed item", "a column is missing");
+        Ok(Landed {
+            unit: unit(self.experiment_id, self.unit_key.ok_or_else(missing)?),
+            event_id: self.event_id.ok_or_else(missing)?,
+            exposure: self.kind == EXPOSURE,
+            event: self.event.clone().ok_or_else(missing)?,
+            value: self.value,
+            digest: self.digest.ok_or_else(missing)?,
+            at: self.at.ok_or_else(missing)?,
+            received_at: self.received_at.ok_or_else(missing)?,
+        })
+    }
+
+    /// Only units whose window is open are to be judged.
+    fn assigned(&self) -> Option<Assigned> {
+        Some(Assigned {
+            drawn: drawn(self.lane?, self.arm?, self.version?),
+            open: true,
+            exposed_at: Some(self.exposed_at?),
+        })
+    }
 }

@@ -81,14 +81,14 @@ pub struct EventCounts {
     pub before_exposure: u64,
 }
 
-/// Counts the events ledger of one experiment. Reads all of it.
+/// The counts of the events ledger of one experiment, as the fold keeps them.
 pub async fn event_counts(
     connection: &mut PgConnection,
     experiment: ExperimentId,
 ) -> Result<EventCounts, StoreError> {
     let rows: Vec<(String, i16, i64)> = sqlx::query_as(
-        "select event, outcome, count(*) from experiment_events
-         where experiment_id = $1 group by 1, 2",
+        "select event, outcome, count from experiment_event_counts
+         where experiment_id = $1 and count > 0",
     )
     .bind(experiment.0)
     .fetch_all(connection)
@@ -101,7 +101,7 @@ pub async fn event_counts(
             Some(Standing::NoExposure) => counts.no_exposure += count as u64,
             Some(Standing::OverCap) => counts.over_cap += count as u64,
             Some(Standing::Early) => counts.before_exposure += count as u64,
-            Some(Standing::Counted) | None => {}
+            Some(Standing::Counted | Standing::NotReward) | None => {}
         }
     }
     Ok(counts)
@@ -217,7 +217,7 @@ pub struct Arrivals {
     pub too_late: u64,
 }
 
-/// Counts the arrivals of some events of one experiment. Reads all of its events, and the assignments of the late ones.
+/// Counts the arrivals of some events of one experiment. Reads its late events and their assignments.
 pub async fn arrivals(
     connection: &mut PgConnection,
     experiment: ExperimentId,
@@ -226,18 +226,17 @@ pub async fn arrivals(
 ) -> Result<Arrivals, StoreError> {
     let (all, too_late): (i64, i64) = sqlx::query_as(
         "select
-             (select count(*) from experiment_events
+             (select coalesce(sum(count), 0)::int8 from experiment_event_counts
               where experiment_id = $1 and event = any ($2) and outcome <> $4),
              (select count(*) from experiment_events e
               join experiment_assignments a using (experiment_id, unit_key)
-              where e.experiment_id = $1 and e.event = any ($2) and e.outcome = $5
+              where e.experiment_id = $1 and e.event = any ($2) and e.outcome = 1
                 and e.at <= a.exposed_at + $3 * interval '1 millisecond')",
     )
     .bind(experiment.0)
     .bind(events)
     .bind(window.0 as i64)
     .bind(Standing::NoExposure.code())
-    .bind(Standing::Late.code())
     .fetch_one(connection)
     .await?;
     Ok(Arrivals {

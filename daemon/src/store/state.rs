@@ -1,7 +1,7 @@
 //! Sufficient statistics per lane, arm and version, and the minute rollups. State = fold(ledger): only the
 //! fold adds to them, in the transaction that moves the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bandit::experiment::{ArmId, ExperimentId, LaneId, Version};
 use bandit::posterior::ArmStats;
@@ -102,6 +102,37 @@ pub async fn add(
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Counts a fold of each of `experiments`.
+pub async fn count_folds(
+    tx: &mut PgConnection,
+    experiments: &BTreeSet<ExperimentId>,
+) -> Result<(), StoreError> {
+    if experiments.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into experiment_folds as f (experiment_id, folds) select id, 1 from unnest($1::int4[]) as g (id)
+         on conflict (experiment_id) do update set folds = f.folds + 1",
+    )
+    .bind(experiments.iter().map(|id| id.0).collect::<Vec<i32>>())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// How often each experiment has been folded.
+pub async fn folds(
+    connection: &mut PgConnection,
+) -> Result<BTreeMap<ExperimentId, i64>, StoreError> {
+    let rows: Vec<(i32, i64)> = sqlx::query_as("select experiment_id, folds from experiment_folds")
+        .fetch_all(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, folds)| (ExperimentId(id), folds))
+        .collect())
 }
 
 /// Adds to the minute rollups, creating rows that are not there.

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::StoreError;
 
-/// One unit of one experiment. Ordered as the assignments' primary key: locks are taken in this order.
+/// One unit of one experiment, ordered as the assignments' primary key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unit {
     /// The experiment.
@@ -42,9 +42,8 @@ pub struct Assigned {
 
 type AssignedRow = (i32, [u8; 16], i16, i16, i32, bool, Option<DateTime<Utc>>);
 
-/// Locks and reads the assignments of `units`, in key order. What is read after this about these units
-/// cannot be changed by another fold before commit.
-pub async fn lock_assigned(
+/// Reads the assignments of `units`.
+pub async fn assigned(
     tx: &mut PgConnection,
     units: &[Unit],
 ) -> Result<HashMap<Unit, Assigned>, StoreError> {
@@ -54,8 +53,7 @@ pub async fn lock_assigned(
     let rows: Vec<AssignedRow> = sqlx::query_as(
         "select a.experiment_id, a.unit_key, a.lane, a.arm, a.version, a.open, a.exposed_at
          from unnest($1::int4[], $2::bytea[]) as k (experiment_id, unit_key)
-         join experiment_assignments a using (experiment_id, unit_key)
-         order by a.experiment_id, a.unit_key for no key update of a",
+         join experiment_assignments a using (experiment_id, unit_key)",
     )
     .bind(experiments(units))
     .bind(keys(units))
@@ -74,7 +72,7 @@ pub async fn lock_assigned(
         .collect())
 }
 
-/// Starts the windows of locked, never exposed units.
+/// Starts the windows of units that were never exposed.
 pub async fn expose(
     tx: &mut PgConnection,
     exposures: &[(Unit, DateTime<Utc>)],

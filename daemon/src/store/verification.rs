@@ -74,7 +74,7 @@ pub struct StoredEntry {
 pub struct UnitLedger {
     /// Its assignment; `None` for a unit that only sent events.
     pub assigned: Option<Assigned>,
-    /// Its events.
+    /// Its events, but for those that are no part of the reward: [`others`] has them.
     pub events: Vec<LedgerEvent>,
     /// Its entries, in their order.
     pub entries: Vec<StoredEntry>,
@@ -132,7 +132,8 @@ async fn add_events(
 ) -> Result<(), StoreError> {
     let rows: Vec<EventRow> = sqlx::query_as(
         "select unit_key, event_id, event, value, at, outcome from experiment_events
-         where experiment_id = $1 and unit_key > $2 and ($3::bytea is null or unit_key <= $3)",
+         where experiment_id = $1 and unit_key > $2 and ($3::bytea is null or unit_key <= $3)
+           and outcome <> 5",
     )
     .bind(experiment.0)
     .bind(after)
@@ -191,6 +192,73 @@ async fn add_entries(
             });
     }
     Ok(())
+}
+
+/// Events of the ledger that are no part of the reward.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Others {
+    /// How many.
+    pub events: u64,
+    /// Of these, of units that have not met an arm.
+    pub unexposed: u64,
+    /// Of those whose name is a reward's, each name and value once.
+    pub named: Vec<(String, Option<f64>)>,
+}
+
+/// The events of one experiment that are no part of its reward, of which `names` are events. Reads them all.
+pub async fn others(
+    view: &mut PgConnection,
+    experiment: ExperimentId,
+    names: &[&str],
+) -> Result<Others, StoreError> {
+    let (events, unexposed): (i64, i64) = sqlx::query_as(
+        "select count(*), count(*) filter (where a.exposed_at is null)
+         from experiment_events e left join experiment_assignments a using (experiment_id, unit_key)
+         where e.experiment_id = $1 and e.outcome = 5",
+    )
+    .bind(experiment.0)
+    .fetch_one(&mut *view)
+    .await?;
+    let named = sqlx::query_as(
+        "select distinct event, value from experiment_events
+         where experiment_id = $1 and outcome = 5 and event = any ($2)",
+    )
+    .bind(experiment.0)
+    .bind(names)
+    .fetch_all(view)
+    .await?;
+    Ok(Others {
+        events: events as u64,
+        unexposed: unexposed as u64,
+        named,
+    })
+}
+
+/// A name of events, the code of where they stand, and how many there are.
+pub type EventCount = (String, i16, i64);
+
+/// The counts of the events ledger that are not what it holds: as they are kept, and as they are.
+pub async fn miscounted(
+    view: &mut PgConnection,
+    experiment: ExperimentId,
+) -> Result<Vec<(EventCount, i64)>, StoreError> {
+    let rows: Vec<(String, i16, i64, i64)> = sqlx::query_as(
+        "with held as (
+             select event, outcome, count(*) from experiment_events where experiment_id = $1 group by 1, 2
+         ), kept as (
+             select event, outcome, count from experiment_event_counts where experiment_id = $1
+         )
+         select event, outcome, coalesce(kept.count, 0), coalesce(held.count, 0)
+         from held full join kept using (event, outcome)
+         where coalesce(kept.count, 0) <> coalesce(held.count, 0) order by 1, 2",
+    )
+    .bind(experiment.0)
+    .fetch_all(view)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(event, outcome, kept, held)| ((event, outcome, kept), held))
+        .collect())
 }
 
 #[derive(sqlx::FromRow)]

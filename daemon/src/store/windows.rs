@@ -19,6 +19,52 @@ pub struct DueWindow {
     pub default_micro: i32,
 }
 
+/// The beginning of the oldest open window of each experiment that has one: a look into the index for each of these.
+pub async fn oldest_open(
+    tx: &mut PgConnection,
+) -> Result<Vec<(ExperimentId, DateTime<Utc>)>, StoreError> {
+    let rows: Vec<(i32, DateTime<Utc>)> = sqlx::query_as(
+        "with recursive oldest as (
+             (select experiment_id, exposed_at from experiment_assignments where open
+              order by experiment_id, exposed_at limit 1)
+             union all
+             select next.* from oldest cross join lateral (
+                 select a.experiment_id, a.exposed_at from experiment_assignments a
+                 where a.open and a.experiment_id > oldest.experiment_id
+                 order by a.experiment_id, a.exposed_at limit 1
+             ) next
+         )
+         select experiment_id, exposed_at from oldest",
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(with_ids(rows))
+}
+
+/// The same for `experiments` alone.
+pub async fn oldest_open_of(
+    tx: &mut PgConnection,
+    experiments: &[ExperimentId],
+) -> Result<Vec<(ExperimentId, DateTime<Utc>)>, StoreError> {
+    let rows: Vec<(i32, DateTime<Utc>)> = sqlx::query_as(
+        "select w.experiment_id, oldest.exposed_at from unnest($1::int4[]) as w (experiment_id)
+         cross join lateral (
+             select exposed_at from experiment_assignments a
+             where a.experiment_id = w.experiment_id and a.open order by a.exposed_at limit 1
+         ) oldest",
+    )
+    .bind(experiments.iter().map(|id| id.0).collect::<Vec<i32>>())
+    .fetch_all(tx)
+    .await?;
+    Ok(with_ids(rows))
+}
+
+fn with_ids(rows: Vec<(i32, DateTime<Utc>)>) -> Vec<(ExperimentId, DateTime<Utc>)> {
+    rows.into_iter()
+        .map(|(id, at)| (ExperimentId(id), at))
+        .collect()
+}
+
 /// Units without events, closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClosedInBulk {
@@ -32,7 +78,7 @@ pub struct ClosedInBulk {
     pub reward_micro: i32,
 }
 
-/// A unit with events, locked and still open.
+/// A unit with events of its reward, still open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueUnit {
     /// Which.
@@ -71,12 +117,8 @@ struct DueRow {
     exposed_at: Option<DateTime<Utc>>,
 }
 
-/// Locks up to `limit` due units, closes those without events with their default outcome, as of `at`, and
-/// returns the others.
-///
-/// A unit whose first event is being folded by another transaction is either locked by it and skipped, or
-/// its reward entry 0 is there first and the transaction fails on the primary key: it cannot be closed
-/// with the default behind that event's back.
+/// Finds up to `limit` due units, closes those without events of their reward with their default outcome, as of `at`,
+/// and returns the others. Folds go one after the other, so nobody else closes them meanwhile.
 pub async fn close_due(
     tx: &mut PgConnection,
     windows: &[DueWindow],
@@ -94,13 +136,12 @@ pub async fn close_due(
                  where a.experiment_id = w.experiment_id and a.open
                    and a.exposed_at <= w.exposed_until
                  order by a.exposed_at limit $4
-                 for no key update skip locked
              ) d
              limit $4
          ), judged as materialized (
              select d.*, exists (
                  select from experiment_events e
-                 where e.experiment_id = d.experiment_id and e.unit_key = d.unit_key
+                 where e.experiment_id = d.experiment_id and e.unit_key = d.unit_key and e.outcome <> 5
              ) as has_events
              from due d
          ), closed as (
@@ -166,7 +207,7 @@ pub async fn close_due(
     Ok(due)
 }
 
-/// Closes locked units whose final entries are written in the same transaction.
+/// Closes units whose final entries are written in the same transaction.
 pub async fn close(tx: &mut PgConnection, units: &[Unit]) -> Result<(), StoreError> {
     if units.is_empty() {
         return Ok(());

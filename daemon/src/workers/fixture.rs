@@ -8,7 +8,7 @@ use bandit::spec::model::{Attributes, ExperimentSpec};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::fold::{self, FoldError, Folded, RewardSpecs};
+use super::fold::{self, FoldError, Folded, Openings, RewardSpecs};
 use crate::publication::serving_at;
 use crate::store::assignments::{self, Draw};
 use crate::store::landing::{self, Landed, LandedKind};
@@ -190,11 +190,12 @@ impl Fixture {
         now: DateTime<Utc>,
         batch: i64,
     ) -> Result<Folded, FoldError> {
-        let specs = self.specs().await;
-        let specs = &specs;
+        let specs = &RewardSpecs::default();
         self.store()
             .run_tx("fold", |tx| {
-                TxFuture::new(async move { fold::round(tx, specs, batch, now).await })
+                TxFuture::new(async move {
+                    fold::round(tx, specs, &Openings::default(), batch, now).await
+                })
             })
             .await
     }
@@ -208,13 +209,6 @@ impl Fixture {
                 return total;
             }
         }
-    }
-
-    pub(crate) async fn specs(&self) -> RewardSpecs {
-        let mut connection = self.store().pool.acquire().await.unwrap();
-        let mut specs = RewardSpecs::default();
-        specs.refresh(&mut connection).await.unwrap();
-        specs
     }
 
     /// Runs a statement; returns how many rows it changed.
@@ -238,6 +232,7 @@ impl Fixture {
             "select t::text from (select experiment_id, lane, arm, event, sum(count)
                  from experiment_minutes group by 1, 2, 3, 4 order by 1, 2, 3, 4) t",
             "select t::text from (select * from experiment_event_repeats order by 1) t",
+            "select t::text from (select * from experiment_event_counts where count <> 0 order by 1, 2, 3) t",
         ] {
             let rows: Vec<String> = sqlx::query_scalar(sql)
                 .fetch_all(&self.store().pool)

@@ -2,14 +2,16 @@
 //!
 //! A round is one transaction. It takes a batch out of the queues (assignment counts, landed items), moves
 //! it into the ledgers, closes windows that are over, and adds the sum of it all to the state. Whatever kills
-//! it, either everything of a round happened or nothing did. Two folds at once do the work twice as fast and
-//! no unit twice: queues are taken with `skip locked`, units are locked before they are read, and what slips
-//! through fails on a primary key.
+//! it, either everything of a round happened or nothing did. Rounds go in turn: of two folds at once, one waits.
+//!
+//! Most events are no part of a reward, or of units that nobody waits for. They go from table to table inside the
+//! database; only those that may change an outcome come here to be judged.
 
 mod attribution;
 mod closing;
 mod gains;
 mod landing;
+mod openings;
 mod specs;
 
 use std::collections::BTreeSet;
@@ -18,16 +20,17 @@ use bandit::experiment::ExperimentId;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub use attribution::{Attribution, attribute};
+pub use attribution::{Attribution, attribute, reward_events};
 pub use gains::Gains;
+pub use openings::Openings;
 pub use specs::RewardSpecs;
 
 use crate::store::fold as rows;
 use crate::store::leases::{self, Deposed, Lease};
-use crate::store::{Store, StoreError, TransactionError, TxFuture, state};
+use crate::store::{Store, StoreError, TransactionError, TxFuture, events, state};
 
-/// Rows of each kind that one round takes. Larger ones gain nothing (LIMITS 2) and hold locks for longer.
-pub const BATCH: i64 = 10_000;
+/// Rows of each kind that one round takes: a tenth to half a second of work. Larger ones gained nothing.
+pub const BATCH: i64 = 20_000;
 
 /// What a round did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Folded {
     pub more: bool,
     /// Experiments whose state changed.
     pub touched: BTreeSet<ExperimentId>,
+    /// What the next round knows of open windows, once this one is committed.
+    pub openings: Openings,
 }
 
 impl Folded {
@@ -64,6 +69,7 @@ impl Folded {
             closed,
             more,
             touched,
+            openings,
         } = next;
         self.assigned += assigned;
         self.events += events;
@@ -72,6 +78,7 @@ impl Folded {
         self.closed += closed;
         self.more = more;
         self.touched.extend(touched);
+        self.openings = openings;
     }
 }
 
@@ -84,16 +91,13 @@ pub enum FoldError {
     /// Another daemon leads the fold now.
     #[error("another daemon leads the fold now")]
     Deposed,
-    /// Another fold has moved the same events; the next round sees them.
-    #[error("another fold has moved the same events")]
-    Raced,
 }
 
 impl TransactionError for FoldError {
     fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
-            Self::Deposed | Self::Raced => None,
+            Self::Deposed => None,
         }
     }
 }
@@ -101,18 +105,15 @@ impl TransactionError for FoldError {
 /// One round under `lease`, committed.
 pub async fn led_round(
     store: &Store,
-    specs: &mut RewardSpecs,
+    specs: &RewardSpecs,
+    openings: &Openings,
     lease: &Lease,
 ) -> Result<Folded, FoldError> {
-    let mut connection = store.pool.acquire().await.map_err(StoreError::from)?;
-    specs.refresh(&mut connection).await?;
-    drop(connection);
-    let specs = &*specs;
     store
         .run_tx("fold", |tx| {
             TxFuture::new(async move {
                 let now = rows::now(tx).await?;
-                let folded = round(tx, specs, BATCH, now).await?;
+                let folded = round(tx, specs, openings, BATCH, now).await?;
                 leases::confirm(tx, lease)
                     .await?
                     .map_err(|Deposed| FoldError::Deposed)?;
@@ -123,15 +124,14 @@ pub async fn led_round(
 }
 
 /// One round inside `tx`, with windows judged as of `now`, the database's clock.
-///
-/// An experiment that was started after `specs` were read keeps its events in the ledger and its windows
-/// open until the next round.
 pub async fn round(
     tx: &mut PgConnection,
     specs: &RewardSpecs,
+    openings: &Openings,
     batch: i64,
     now: DateTime<Utc>,
 ) -> Result<Folded, FoldError> {
+    rows::take_turn(tx).await?;
     let mut gains = Gains::default();
     let mut folded = Folded::default();
 
@@ -140,32 +140,37 @@ pub async fn round(
     let counts_left = counted.rows >= batch;
     gains.add_counted(counted);
 
-    let landed = rows::take_landed(tx, batch).await?;
-    let landing_left = landed.len() as i64 >= batch;
-    let horizon = horizon(&landed, landing_left, now);
-    landing::fold(tx, specs, landed, now, &mut gains, &mut folded).await?;
+    // Until when windows may be closed: now, unless events that were received earlier still wait. An event that came in
+    // time must not find its window closed because the fold was behind.
+    let mut horizon = now;
+    let mut landing_left = false;
+    if let Some(head) = rows::head(tx, batch).await? {
+        landing_left = head.rows >= batch;
+        if landing_left {
+            horizon = head.received_since.min(now);
+        }
+        specs.read(tx, head.experiments.iter().copied()).await?;
+        let rewards = specs.events(&head.experiments);
+        let taken = rows::take_landed(tx, head.until, &rewards).await?;
+        landing::fold(tx, specs, taken, now, &mut gains, &mut folded).await?;
+    }
 
-    let closed = closing::close(tx, specs, horizon, now, batch, &mut gains).await?;
+    folded.openings = openings.clone();
+    let due = closing::Due {
+        horizon,
+        now,
+        batch,
+    };
+    let closed = closing::close(tx, specs, &mut folded.openings, due, &mut gains).await?;
     folded.closed = closed;
     folded.more = counts_left || landing_left || closed as i64 >= batch;
 
+    events::add_counts(tx, &gains.events).await?;
     state::add(tx, &gains.state).await?;
     state::add_minutes(tx, &gains.minutes).await?;
     folded.touched = gains.experiments();
+    state::count_folds(tx, &folded.touched).await?;
     Ok(folded)
-}
-
-/// Until when windows may be closed: now, unless events that were received earlier still wait in the landing
-/// table. An event that came in time must not find its window closed because the fold was behind.
-fn horizon(landed: &[rows::Landed], landing_left: bool, now: DateTime<Utc>) -> DateTime<Utc> {
-    if !landing_left {
-        return now;
-    }
-    landed
-        .iter()
-        .map(|item| item.received_at)
-        .min()
-        .map_or(now, |oldest| oldest.min(now))
 }
 
 impl std::fmt::Display for Folded {

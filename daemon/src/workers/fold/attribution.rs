@@ -1,10 +1,11 @@
 //! From a unit's events to its outcome: the ledger's rows in the words of the core, and back.
 
+use bandit::experiment::ExperimentId;
 use bandit::reward::{self, EventVerdict, UnitEvent};
 use bandit::spec::model::RewardSpec;
 use chrono::{DateTime, Utc};
 
-use crate::store::events::{LedgerEvent, Standing};
+use crate::store::events::{LedgerEvent, Restood, Standing};
 
 /// What a unit's events make of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,13 @@ pub struct Attribution {
     pub reward_micro: i32,
     /// Where each event stands, in the order given.
     pub standings: Vec<Standing>,
+}
+
+/// The names of the events that an outcome is made of, those that take it back included. Others are no part of it.
+pub fn reward_events(spec: &RewardSpec) -> Vec<&str> {
+    let mut names = spec.events();
+    names.extend(spec.negative.iter().map(String::as_str));
+    names
 }
 
 /// Judges all events of a unit whose window began at `exposed_at`. Their order does not matter.
@@ -37,10 +45,26 @@ pub fn attribute(
     }
 }
 
-/// An event that is no part of the reward is looked at and kept for guardrails and for reading.
+/// Those of a unit's events that stand elsewhere now.
+pub(super) fn elsewhere(
+    experiment: ExperimentId,
+    events: &[LedgerEvent],
+    standings: &[Standing],
+) -> impl Iterator<Item = Restood> {
+    let moved = events.iter().zip(standings);
+    moved
+        .filter(|(event, standing)| event.standing != **standing)
+        .map(move |(event, standing)| Restood {
+            experiment,
+            event: event.clone(),
+            standing: *standing,
+        })
+}
+
 fn standing(verdict: EventVerdict) -> Standing {
     match verdict {
-        EventVerdict::Counted | EventVerdict::NotReward => Standing::Counted,
+        EventVerdict::Counted => Standing::Counted,
+        EventVerdict::NotReward => Standing::NotReward,
         EventVerdict::Late => Standing::Late,
         EventVerdict::Early => Standing::Early,
         EventVerdict::OverCap => Standing::OverCap,

@@ -5,40 +5,59 @@ use std::collections::HashMap;
 use bandit::experiment::ExperimentId;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-use super::attribution::attribute;
+use super::attribution::{attribute, elsewhere};
 use super::gains::Arm;
 use super::specs::Settled;
-use super::{FoldError, Gains, RewardSpecs};
-use crate::store::events::{self, Standing};
+use super::{FoldError, Gains, Openings, RewardSpecs};
+use crate::store::events::{self, Restood};
 use crate::store::rewards::{self, Entry, EntryKind};
 use crate::store::units::Unit;
 use crate::store::windows::{self, DueUnit, DueWindow};
 
-/// Closes up to `batch` windows that were over at `horizon`, as of `now`; returns how many.
+/// What may be closed, and how much of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    /// Windows that were over then.
+    pub(super) horizon: DateTime<Utc>,
+    /// When they are closed.
+    pub(super) now: DateTime<Utc>,
+    /// How many at most.
+    pub(super) batch: i64,
+}
+
+/// Closes windows; returns how many.
 pub(super) async fn close(
     tx: &mut PgConnection,
     specs: &RewardSpecs,
-    horizon: DateTime<Utc>,
-    now: DateTime<Utc>,
-    batch: i64,
+    openings: &mut Openings,
+    due: Due,
     gains: &mut Gains,
 ) -> Result<u64, FoldError> {
-    let over: Vec<DueWindow> = specs
+    openings.refresh(tx, gains, due.now).await?;
+    specs.read(tx, openings.iter().map(|(id, _)| id)).await?;
+    let over: Vec<DueWindow> = openings
         .iter()
-        .filter_map(|(id, settled)| over_at(id, settled, horizon))
+        .filter_map(|(id, oldest)| {
+            let window = over_at(id, &*specs.get(id)?, due.horizon)?;
+            (oldest <= window.exposed_until).then_some(window)
+        })
         .collect();
-    let due = windows::close_due(tx, &over, batch, now).await?;
-    for bulk in &due.in_bulk {
+    if over.is_empty() {
+        return Ok(0);
+    }
+    let found = windows::close_due(tx, &over, due.batch, due.now).await?;
+    for bulk in &found.in_bulk {
         let arm = Arm {
             experiment: bulk.experiment,
             drawn: bulk.drawn,
         };
-        gains.resolved(arm, bulk.reward_micro, bulk.units, now);
+        gains.resolved(arm, bulk.reward_micro, bulk.units, due.now);
     }
-    close_with_events(tx, specs, &due.with_events, now, gains).await?;
-    Ok(due.units())
+    close_with_events(tx, specs, &found.with_events, due.now, gains).await?;
+    let looked_at: Vec<ExperimentId> = over.iter().map(|window| window.experiment).collect();
+    openings.reread(tx, &looked_at).await?;
+    Ok(found.units())
 }
 
 /// `None` where no window can be over: it reaches back before 1970.
@@ -66,18 +85,14 @@ async fn close_with_events(
     let newest = rewards::newest(tx, &units).await?;
     let by_unit: HashMap<Unit, &DueUnit> = due.iter().map(|due| (due.unit, due)).collect();
     let mut entries = Vec::with_capacity(units.len());
-    let mut restood: Vec<(ExperimentId, Uuid, Standing)> = Vec::new();
+    let mut restood: Vec<Restood> = Vec::new();
     for unit in &units {
         let (Some(due), Some(settled)) = (by_unit.get(unit), specs.get(unit.experiment)) else {
             continue;
         };
         let events = ledger.get(unit).map_or(&[][..], Vec::as_slice);
         let attribution = attribute(&settled.spec, due.exposed_at, events);
-        for (event, standing) in events.iter().zip(&attribution.standings) {
-            if event.standing != *standing {
-                restood.push((unit.experiment, event.event_id, *standing));
-            }
-        }
+        restood.extend(elsewhere(unit.experiment, events, &attribution.standings));
         entries.push(Entry {
             unit: *unit,
             entry: newest.get(unit).map_or(0, |newest| newest.entry + 1),
@@ -98,6 +113,7 @@ async fn close_with_events(
     }
     rewards::append(tx, &entries, now).await?;
     events::restand(tx, &restood).await?;
+    gains.restood(&restood);
     windows::close(tx, &units).await?;
     Ok(())
 }

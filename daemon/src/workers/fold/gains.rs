@@ -1,5 +1,5 @@
-//! What a round adds to the state and to the minute rollups, summed up so that each row is written once and
-//! in key order.
+//! What a round adds to the state, to the minute rollups and to the counts of the events ledger, summed up so that
+//! each row is written once and in key order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,8 @@ use bandit::experiment::ExperimentId;
 use bandit::posterior::{ArmStats, squared_micro};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
-use crate::store::fold::Counted;
+use crate::store::events::{CountKey, Restood, Standing};
+use crate::store::fold::{Counted, Settled};
 use crate::store::state::{MINUTE_EXPOSED, MINUTE_REWARD, MinuteKey, MinuteSums, StateKey};
 use crate::store::units::Drawn;
 
@@ -18,6 +19,8 @@ pub struct Gains {
     pub state: BTreeMap<StateKey, ArmStats>,
     /// For the rollups.
     pub minutes: BTreeMap<MinuteKey, MinuteSums>,
+    /// For the counts of the events ledger.
+    pub events: BTreeMap<CountKey, i64>,
 }
 
 /// Who gains: an experiment and what the unit drew.
@@ -67,6 +70,60 @@ impl Gains {
     /// of one without events.
     pub(super) fn early(&mut self, arm: Arm, default_micro: i32, before: i32, after: i32) {
         *self.stats(arm) += ArmStats::of_early_change(default_micro, before, after);
+    }
+
+    /// Events that nobody had to judge.
+    pub(super) fn settled(&mut self, settled: Settled) {
+        let Settled {
+            experiment,
+            drawn,
+            event,
+            standing,
+            minute,
+            sums,
+        } = settled;
+        self.counted(experiment, &event, standing, sums.count);
+        let Some((lane, arm)) = drawn else { return };
+        let key = MinuteKey {
+            experiment,
+            minute,
+            lane,
+            arm,
+            event,
+        };
+        let of_minute = self.minutes.entry(key).or_default();
+        of_minute.count += sums.count;
+        of_minute.sum += sums.sum;
+        of_minute.sum_sq += sums.sum_sq;
+    }
+
+    /// So many more events of the ledger stand there.
+    pub(super) fn counted(
+        &mut self,
+        experiment: ExperimentId,
+        event: &str,
+        standing: Standing,
+        more: i64,
+    ) {
+        let key = CountKey {
+            experiment,
+            event: event.to_owned(),
+            standing: standing.code(),
+        };
+        *self.events.entry(key).or_default() += more;
+    }
+
+    /// Events stand elsewhere now.
+    pub(super) fn restood(&mut self, restood: &[Restood]) {
+        for Restood {
+            experiment,
+            event,
+            standing,
+        } in restood
+        {
+            self.counted(*experiment, &event.event, event.standing, -1);
+            self.counted(*experiment, &event.event, *standing, 1);
+        }
     }
 
     /// An event of an assigned unit, whatever its standing.

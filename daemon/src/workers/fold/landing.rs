@@ -1,18 +1,15 @@
 //! Landed items become events of the ledger, windows that start, and outcomes so far.
 
-use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
 
-use bandit::experiment::ExperimentId;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-use super::attribution::attribute;
+use super::attribution::{attribute, elsewhere};
 use super::gains::Arm;
 use super::{FoldError, Folded, Gains, RewardSpecs};
-use crate::store::events::{self as ledger, LedgerEvent, Repeats, Standing};
-use crate::store::fold::Landed;
+use crate::store::events::{self as ledger, LedgerEvent, Restood, Standing};
+use crate::store::fold::{Landed, Taken};
 use crate::store::rewards::{self, Entry, EntryKind, Newest};
 use crate::store::units::{self, Assigned, Unit};
 
@@ -20,43 +17,55 @@ use crate::store::units::{self, Assigned, Unit};
 /// machine; its final outcome still gets its entry.
 const MOST_ENTRIES: i16 = i16::MAX - 1;
 
-/// Moves `landed` into the ledgers.
+/// Moves what was `taken` into the ledgers.
 pub(super) async fn fold(
     tx: &mut PgConnection,
     specs: &RewardSpecs,
-    landed: Vec<Landed>,
+    taken: Taken,
     now: DateTime<Utc>,
     gains: &mut Gains,
     folded: &mut Folded,
 ) -> Result<(), FoldError> {
-    let (exposures, events): (Vec<Landed>, Vec<Landed>) =
-        landed.into_iter().partition(|item| item.exposure);
-    let ids: Vec<(ExperimentId, Uuid)> = events.iter().map(id_of).collect();
-    let known = ledger::known_digests(tx, &ids).await?;
-    let (fresh, repeats) = without_repeats(events, known);
+    let Taken {
+        settled,
+        repeats,
+        to_judge,
+        mut assigned,
+    } = taken;
+    let (exposures, fresh): (Vec<Landed>, Vec<Landed>) =
+        to_judge.into_iter().partition(|item| item.exposure);
+    folded.events = fresh.len() as u64;
+    for settled in settled {
+        folded.events += settled.sums.count as u64;
+        gains.settled(settled);
+    }
+    ledger::add_repeats(tx, &repeats).await?;
+    folded.repeats = repeats
+        .values()
+        .map(|r| (r.duplicates + r.conflicts) as u64)
+        .sum();
 
-    let mut assigned = units::lock_assigned(tx, &units_of(&fresh, &exposures)).await?;
+    assigned.extend(units::assigned(tx, &units_of(&exposures)).await?);
     let started = start_windows(&exposures, &mut assigned);
     units::expose(tx, &started).await?;
+    folded.exposed = started.len() as u64;
 
-    let mut open: Vec<Unit> = assigned
-        .iter()
-        .filter(|(unit, of)| of.open && specs.get(unit.experiment).is_some())
-        .map(|(unit, _)| *unit)
-        .collect();
+    let of_fresh = fresh.iter().map(|event| event.unit);
+    let of_started = started.iter().map(|(unit, _)| *unit);
+    let mut open: Vec<Unit> = of_fresh.chain(of_started).collect();
+    open.retain(|unit| specs.get(unit.experiment).is_some());
     open.sort_unstable();
+    open.dedup();
     let earlier = ledger::events_of(tx, &open).await?;
     let newest = rewards::newest(tx, &open).await?;
 
     let verdict = judge(specs, &fresh, &assigned, earlier, &newest);
     let moved: Vec<(&Landed, Standing)> = fresh.iter().zip(verdict.standings).collect();
-    if ledger::append_events(tx, &moved).await? != moved.len() as u64 {
-        return Err(FoldError::Raced);
-    }
+    ledger::append_events(tx, &moved).await?;
     let entries: Vec<Entry> = verdict.changes.iter().map(|change| change.entry).collect();
     rewards::append(tx, &entries, now).await?;
     ledger::restand(tx, &verdict.restood).await?;
-    ledger::add_repeats(tx, &repeats).await?;
+    gains.restood(&verdict.restood);
 
     for (unit, at) in &started {
         if let Some(of) = assigned.get(unit) {
@@ -75,17 +84,12 @@ pub(super) async fn fold(
         };
         gains.early(arm, *default_micro, *before, entry.reward_micro);
     }
-    for event in &fresh {
+    for (event, standing) in moved {
+        gains.counted(event.unit.experiment, &event.event, standing, 1);
         if let Some(of) = assigned.get(&event.unit) {
             gains.event(arm(event.unit, of), &event.event, event.value, event.at);
         }
     }
-    folded.events = fresh.len() as u64;
-    folded.exposed = started.len() as u64;
-    folded.repeats = repeats
-        .values()
-        .map(|r| (r.duplicates + r.conflicts) as u64)
-        .sum();
     Ok(())
 }
 
@@ -96,43 +100,9 @@ fn arm(unit: Unit, of: &Assigned) -> Arm {
     }
 }
 
-fn id_of(item: &Landed) -> (ExperimentId, Uuid) {
-    (item.unit.experiment, item.event_id)
-}
-
-/// The items whose ids are new, the first of each, and the counts of the others.
-fn without_repeats(
-    events: Vec<Landed>,
-    mut known: HashMap<(ExperimentId, Uuid), i64>,
-) -> (Vec<Landed>, BTreeMap<ExperimentId, Repeats>) {
-    let mut repeats: BTreeMap<ExperimentId, Repeats> = BTreeMap::new();
-    let mut fresh = Vec::with_capacity(events.len());
-    for event in events {
-        match known.entry(id_of(&event)) {
-            Slot::Vacant(slot) => {
-                slot.insert(event.digest);
-                fresh.push(event);
-            }
-            Slot::Occupied(first) => {
-                let count = repeats.entry(event.unit.experiment).or_default();
-                if *first.get() == event.digest {
-                    count.duplicates += 1;
-                } else {
-                    count.conflicts += 1;
-                }
-            }
-        }
-    }
-    (fresh, repeats)
-}
-
-/// Each unit once, in the order of locking.
-fn units_of(fresh: &[Landed], exposures: &[Landed]) -> Vec<Unit> {
-    let mut units: Vec<Unit> = fresh
-        .iter()
-        .chain(exposures)
-        .map(|item| item.unit)
-        .collect();
+/// Each unit once.
+fn units_of(exposures: &[Landed]) -> Vec<Unit> {
+    let mut units: Vec<Unit> = exposures.iter().map(|item| item.unit).collect();
     units.sort_unstable();
     units.dedup();
     units
@@ -167,7 +137,7 @@ struct Verdict {
     /// Outcomes that changed.
     changes: Vec<Change>,
     /// Older events that stand elsewhere now.
-    restood: Vec<(ExperimentId, Uuid, Standing)>,
+    restood: Vec<Restood>,
 }
 
 /// An outcome that changed.
@@ -187,10 +157,8 @@ fn judge(
     mut ledger: HashMap<Unit, Vec<LedgerEvent>>,
     newest: &HashMap<Unit, Newest>,
 ) -> Verdict {
-    let mut standings: Vec<Standing> = fresh
-        .iter()
-        .map(|event| standing_without_window(assigned.get(&event.unit)))
-        .collect();
+    // Where the reward is not known: as if the unit had not met its arm, until its window closes.
+    let mut standings = vec![Standing::NoExposure; fresh.len()];
     let mut positions: BTreeMap<Unit, Vec<usize>> = BTreeMap::new();
     for (at, event) in fresh.iter().enumerate() {
         positions.entry(event.unit).or_default().push(at);
@@ -212,11 +180,8 @@ fn judge(
         let older = events.len();
         events.extend(fresh_at.iter().map(|at| in_ledger(&fresh[*at])));
         let attribution = attribute(&settled.spec, exposed_at, &events);
-        for (event, standing) in events[..older].iter().zip(&attribution.standings) {
-            if event.standing != *standing {
-                restood.push((unit.experiment, event.event_id, *standing));
-            }
-        }
+        let of_older = &attribution.standings[..older];
+        restood.extend(elsewhere(unit.experiment, &events[..older], of_older));
         for (at, standing) in fresh_at.iter().zip(&attribution.standings[older..]) {
             standings[*at] = *standing;
         }
@@ -232,14 +197,6 @@ fn judge(
         standings,
         changes,
         restood,
-    }
-}
-
-/// Where an event stands whose unit has no open window.
-fn standing_without_window(assigned: Option<&Assigned>) -> Standing {
-    match assigned {
-        Some(of) if of.exposed_at.is_some() && !of.open => Standing::Late,
-        _ => Standing::NoExposure,
     }
 }
 

@@ -1,17 +1,21 @@
-//! The reward specs that the fold judges by, read once per experiment.
+//! The reward specs that the fold judges by, read once per experiment, when something of it is folded.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bandit::experiment::ExperimentId;
 use bandit::reward;
 use bandit::spec::model::RewardSpec;
 use sqlx::PgConnection;
 
-use crate::store::{StoreError, fold as rows};
+use super::attribution::reward_events;
+
+use crate::store::StoreError;
+use crate::store::fold::{self as rows, RewardEvents};
 
 /// What a reward is, per started experiment. It is settled at start, so what is here stays true.
 #[derive(Debug, Default)]
-pub struct RewardSpecs(BTreeMap<ExperimentId, Settled>);
+pub struct RewardSpecs(Mutex<BTreeMap<ExperimentId, Arc<Settled>>>);
 
 /// A settled reward.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,14 +37,25 @@ impl Settled {
 }
 
 impl RewardSpecs {
-    /// Reads the specs of experiments that were started since the last time. One that this build cannot
-    /// read is skipped: its events are kept, its windows stay open, and the other experiments go on.
-    pub async fn refresh(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        let known: Vec<ExperimentId> = self.0.keys().copied().collect();
-        for (id, spec) in rows::started_specs(connection, &known).await? {
+    /// Reads those of `wanted` that are not known yet and have been started. One that this build cannot read is
+    /// skipped: its events are kept, its windows stay open, and the other experiments go on.
+    pub async fn read(
+        &self,
+        connection: &mut PgConnection,
+        wanted: impl IntoIterator<Item = ExperimentId>,
+    ) -> Result<(), StoreError> {
+        let unknown: Vec<ExperimentId> = {
+            let known = self.lock();
+            let unknown = wanted.into_iter().filter(|id| !known.contains_key(id));
+            unknown.collect()
+        };
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        for (id, spec) in rows::started_specs(connection, &unknown).await? {
             match spec {
                 Ok(spec) => {
-                    self.0.insert(id, Settled::new(spec.reward));
+                    self.lock().insert(id, Arc::new(Settled::new(spec.reward)));
                 }
                 Err(error) => {
                     tracing::error!(target: "pitboss::worker", experiment = %id, %error, "spec unreadable: its rewards wait");
@@ -51,12 +66,28 @@ impl RewardSpecs {
     }
 
     /// The reward of one experiment.
-    pub fn get(&self, id: ExperimentId) -> Option<&Settled> {
-        self.0.get(&id)
+    pub fn get(&self, id: ExperimentId) -> Option<Arc<Settled>> {
+        self.lock().get(&id).cloned()
     }
 
-    /// All of them, by id.
-    pub fn iter(&self) -> impl Iterator<Item = (ExperimentId, &Settled)> {
-        self.0.iter().map(|(id, settled)| (*id, settled))
+    /// The names of the events that are rewards of `ids`, as far as they are known.
+    pub fn events(&self, ids: &[ExperimentId]) -> RewardEvents {
+        let known = self.lock();
+        let mut events = RewardEvents::default();
+        for id in ids {
+            let Some(settled) = known.get(id) else {
+                continue;
+            };
+            events.known.push(*id);
+            let names = reward_events(&settled.spec);
+            events
+                .names
+                .extend(names.into_iter().map(|name| (*id, name.to_owned())));
+        }
+        events
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ExperimentId, Arc<Settled>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,8 @@
 //! The fold against a real database: whatever the order, the batch and the crash, the same ledgers and state.
 
 mod in_flight;
+mod openings;
+mod settled;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +10,7 @@ use bandit::experiment::LaneId;
 use bandit::posterior::ArmStats;
 use chrono::{DateTime, Utc};
 
-use super::{FoldError, round};
+use super::{FoldError, Openings, RewardSpecs, round};
 use crate::store::leases;
 use crate::store::state;
 use crate::verify::verify;
@@ -320,11 +322,13 @@ async fn a_round_that_dies_before_commit_has_no_effect_and_the_next_one_has_it_o
     fixture.assign_all(&units, fixture.start, true).await;
     fixture.land(&busy(fixture.start, 5)).await;
     let before = fixture.ledgers().await;
-    let specs = fixture.specs().await;
+    let specs = RewardSpecs::default();
     let now = fixture.start + hours(25);
     for _ in 0..3 {
         let mut tx = fixture.store().pool.begin().await.unwrap();
-        let folded = round(&mut tx, &specs, 10_000, now).await.unwrap();
+        let folded = round(&mut tx, &specs, &Openings::default(), 10_000, now)
+            .await
+            .unwrap();
         assert!(!folded.is_idle());
         tx.rollback().await.unwrap();
         assert_eq!(fixture.ledgers().await, before);
@@ -347,7 +351,7 @@ async fn two_folds_at_once_have_every_effect_once() {
         loop {
             match fixture.fold_batch(now, 13).await {
                 Ok(folded) if folded.is_idle() => return,
-                Ok(_) | Err(FoldError::Raced | FoldError::Store(_)) => {}
+                Ok(_) | Err(FoldError::Store(_)) => {}
                 Err(FoldError::Deposed) => panic!("there is no lease"),
             }
         }
@@ -356,7 +360,7 @@ async fn two_folds_at_once_have_every_effect_once() {
         loop {
             match fixture.fold_batch(now, 29).await {
                 Ok(folded) if folded.is_idle() => return,
-                Ok(_) | Err(FoldError::Raced | FoldError::Store(_)) => {}
+                Ok(_) | Err(FoldError::Store(_)) => {}
                 Err(FoldError::Deposed) => panic!("there is no lease"),
             }
         }
@@ -383,11 +387,14 @@ async fn a_deposed_leader_writes_nothing() {
     let new = store.take_lease("fold", "b").await.unwrap().unwrap();
     assert!(new.term > old.term);
     fixture.assign(1, fixture.start, true).await;
-    let mut specs = fixture.specs().await;
-    let refused = super::led_round(store, &mut specs, &old).await;
+    let specs = RewardSpecs::default();
+    let openings = Openings::default();
+    let refused = super::led_round(store, &specs, &openings, &old).await;
     assert!(matches!(refused, Err(FoldError::Deposed)));
     assert_eq!(total(&fixture).await, ArmStats::default());
-    let folded = super::led_round(store, &mut specs, &new).await.unwrap();
+    let folded = super::led_round(store, &specs, &openings, &new)
+        .await
+        .unwrap();
     assert_eq!(folded.assigned, 1);
 
     store.release_lease(&new).await.unwrap();
@@ -551,9 +558,9 @@ async fn caps_revocations_and_early_and_late_events_come_out_the_same_in_any_ord
             assert_eq!(
                 standings,
                 if capped {
-                    vec![0, 1, 3, 4]
+                    vec![0, 1, 3, 4, 5]
                 } else {
-                    vec![0, 1, 4]
+                    vec![0, 1, 4, 5]
                 }
             );
             let ledgers = (in_flight, fixture.ledgers().await);
