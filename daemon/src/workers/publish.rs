@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bandit::experiment::{ExperimentId, LaneId, Millis, RunState, Version};
 use bandit::lanes::Lane;
 use bandit::policy::{self, Evidence};
-use bandit::spec::model::Credit;
+use bandit::spec::model::{Credit, ExperimentSpec};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::Notify;
@@ -19,9 +19,10 @@ use crate::store::leases::{self, Deposed, Lease};
 use crate::store::state::{self, LaneStats};
 use crate::store::versions::{self, PolicyVersion, PublishError};
 use crate::store::{Store, StoreError, TransactionError, TxFuture, fold};
-use crate::world::WorldHandle;
+use crate::world::{Live, WorldHandle};
 
-/// Every 15th round looks at all running experiments: what another daemon has folded marks nothing here.
+/// Every 15th round looks for what another daemon has folded, which marks nothing here, and at what changes though
+/// nothing comes.
 const SWEEP_EVERY: u64 = 15;
 
 /// A ten-thousandth: what changes because time passes is not worth a version below this, or an experiment that nobody
@@ -98,6 +99,17 @@ pub struct Publisher {
     dirty: Dirty,
     readings: Readings,
     rounds: u64,
+    looked: Looked,
+}
+
+/// What was looked at in this term, so that thousands of experiments without traffic are not looked at again and again.
+#[derive(Debug, Default)]
+struct Looked {
+    term: i64,
+    /// How often each experiment had been folded.
+    folded: BTreeMap<ExperimentId, i64>,
+    /// Lanes whose burn-in was over by the clock, and since when.
+    burnt_in: BTreeMap<(ExperimentId, LaneId), DateTime<Utc>>,
 }
 
 impl Publisher {
@@ -109,21 +121,62 @@ impl Publisher {
             dirty,
             readings: Readings::default(),
             rounds: 0,
+            looked: Looked::default(),
         }
     }
 
-    /// Marked ones, those whose burn-in may end by the clock, and now and then all that run.
-    fn candidates(&mut self) -> BTreeSet<ExperimentId> {
-        let mut ids = self.dirty.take();
+    /// Marked ones, those whose burn-in ends by the clock, and now and then those that another daemon has folded or
+    /// that change with time.
+    async fn candidates(&mut self, term: i64) -> Result<BTreeSet<ExperimentId>, StoreError> {
+        if self.looked.term != term {
+            self.looked = Looked {
+                term,
+                ..Looked::default()
+            };
+        }
         let sweep = self.rounds.is_multiple_of(SWEEP_EVERY);
         self.rounds += 1;
+        let mut connection = self.store.pool.acquire().await?;
+        let now = fold::now(&mut connection).await?;
+        let mut ids = BTreeSet::new();
+        if sweep {
+            let folded = state::folds(&mut connection).await?;
+            let known = &self.looked.folded;
+            let new = folded
+                .iter()
+                .filter(|(id, folds)| known.get(id) != Some(folds));
+            ids.extend(new.map(|(id, _)| *id));
+            self.looked.folded = folded;
+        }
         for live in self.world.load().experiments.values() {
-            let burning_in = live.published.iter().any(|lane| lane.burn_in.is_some());
-            if live.is_running() && (sweep || burning_in) {
+            if live.is_running()
+                && (self.looked.burnt_in(live, now)
+                    || sweep && live.lanes.iter().any(|lane| ages(&live.spec, lane)))
+            {
                 ids.insert(live.id);
             }
         }
-        ids
+        ids.extend(self.dirty.take());
+        Ok(ids)
+    }
+}
+
+impl Looked {
+    /// Whether a burn-in has ended by the clock since the last look. What else it waits for is folded.
+    fn burnt_in(&mut self, live: &Live, now: DateTime<Utc>) -> bool {
+        let mut ended = false;
+        let Some(started_at) = live.started_at else {
+            return false;
+        };
+        let burning_in = live.published.iter().filter(|lane| lane.burn_in.is_some());
+        for burning_in in burning_in {
+            let lane = live.lanes.iter().find(|lane| lane.id == burning_in.lane);
+            let ends = lane.map(|lane| started_at + lane.policy.burn_in.for_.to_chrono());
+            if let Some(at) = ends.filter(|at| *at <= now) {
+                ended |= self.burnt_in.insert((live.id, burning_in.lane), at) != Some(at);
+            }
+        }
+        ended
     }
 }
 
@@ -132,7 +185,7 @@ impl Work for Publisher {
         &mut self,
         lease: &Lease,
     ) -> Result<Round, Box<dyn std::error::Error + Send + Sync>> {
-        let ids = self.candidates();
+        let ids = self.candidates(lease.term).await?;
         let published = match led_round(&self.store, &ids, lease, &self.readings).await {
             Ok(published) => published,
             Err(error) => {
@@ -298,7 +351,7 @@ fn next_version(
             source,
         })?;
     let burn_in_ended = current.burn_in.is_some() && next.burn_in.is_none();
-    let moved = if ages(experiment, lane) {
+    let moved = if ages(&experiment.spec, lane) {
         current.allocation.distance(&next.allocation) > AGED
             || current.allocation.arms().ne(next.allocation.arms())
     } else {
@@ -332,8 +385,8 @@ fn next_version(
 }
 
 /// Whether what the lane knows changes though nothing comes.
-fn ages(experiment: &Stored, lane: &Lane) -> bool {
-    experiment.spec.reward.credit == Credit::Corrected || lane.policy.memory.is_some()
+fn ages(spec: &ExperimentSpec, lane: &Lane) -> bool {
+    spec.reward.credit == Credit::Corrected || lane.policy.memory.is_some()
 }
 
 fn reason(current: &PolicyVersion, burn_in_ended: bool, evidence: &[Evidence]) -> String {

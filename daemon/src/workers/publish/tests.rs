@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use bandit::experiment::{LaneId, Revision, Version};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Published, PublisherError, round};
+use super::{Dirty, Published, Publisher, PublisherError, SWEEP_EVERY, round};
 use crate::store::units::Drawn;
 use crate::store::versions::{self, Change, PolicyVersion};
 use crate::store::{StoreError, TxFuture};
 use crate::verify::verify;
 use crate::workers::fixture::{CHECKOUT, Event, Fixture, hours};
+use crate::world::WorldHandle;
 
 /// 400 units, of which half of green's and a tenth of blue's bought, all resolved.
 async fn learned() -> Fixture {
@@ -261,4 +262,32 @@ async fn every_lane_learns_from_its_own_units_under_its_own_policy() {
     assert_eq!(waiting.version, Version(1));
     assert!(waiting.burn_in.is_some());
     assert_verified(&fixture).await;
+}
+
+#[tokio::test]
+async fn only_experiments_that_changed_are_looked_at() {
+    let fixture = Fixture::start(CHECKOUT).await;
+    let store = fixture.store().clone();
+    let (world, _refresher) = WorldHandle::open(store.clone()).await.unwrap();
+    let dirty = Dirty::default();
+    let mut publisher = Publisher::new(store, world, dirty.clone());
+    // Started years ago: its burn-in is over by the clock, and waits for rewards.
+    let first = publisher.candidates(1).await.unwrap();
+    assert_eq!(first, BTreeSet::from([fixture.id]));
+    for _ in 0..SWEEP_EVERY * 2 {
+        assert_eq!(publisher.candidates(1).await.unwrap(), BTreeSet::new());
+    }
+    // Folded by another daemon: the next sweep finds it, once.
+    fixture.assign(1, fixture.start, true).await;
+    fixture.fold(fixture.start).await;
+    let mut found = 0;
+    for _ in 0..SWEEP_EVERY * 2 {
+        found += publisher.candidates(1).await.unwrap().len();
+    }
+    assert_eq!(found, 1);
+    // Folded here.
+    dirty.mark(&first);
+    assert_eq!(publisher.candidates(1).await.unwrap(), first);
+    // Another one published meanwhile, and left something waiting.
+    assert_eq!(publisher.candidates(3).await.unwrap(), first);
 }
