@@ -2,6 +2,7 @@
 //! while that is away, on the daemon's own disk.
 
 mod assign;
+mod backlog;
 mod draws;
 mod group;
 mod landing;
@@ -26,6 +27,7 @@ use landing::Landing;
 use lookups::Lookups;
 
 pub use assign::Assigned;
+pub use backlog::Backlog;
 pub use group::NotDone;
 pub use meters::Meters;
 pub use outage::{Outage, Standing};
@@ -66,6 +68,7 @@ pub struct Ingest {
     lookups: Group<Lookups>,
     landing: Group<Landing>,
     outage: Outage,
+    backlog: Arc<Backlog>,
     durations: Histogram,
 }
 
@@ -95,6 +98,7 @@ impl Ingest {
             draws: Group::start(draws, store, DRAWS, breaker, &mut tasks),
             lookups: Group::start(lookups, store, LOOKUPS, breaker, &mut tasks),
             landing: Group::start(Landing, store, LANDING, breaker, &mut tasks),
+            backlog: Arc::default(),
             sticky,
             outage,
             durations: metrics::histogram!("pitboss_decision_duration_seconds"),
@@ -105,6 +109,11 @@ impl Ingest {
     /// The world that is served.
     pub fn world(&self) -> &WorldHandle {
         &self.world
+    }
+
+    /// How much may land; without limit until somebody watches it.
+    pub fn backlog(&self) -> Arc<Backlog> {
+        Arc::clone(&self.backlog)
     }
 
     /// The key of a unit: the raw id goes no further than this.

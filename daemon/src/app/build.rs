@@ -109,6 +109,8 @@ pub(super) async fn build(
         sticky,
         outage,
     );
+    let part = parts.add("backlog");
+    part.run(ingest.backlog().watch(store.clone(), part.stop()));
     // The writers end when nobody can hand in any more, which is when the data port has ended.
     parts.add("ingest").run(writers.finish());
     let reading = Reading::new(

@@ -84,13 +84,17 @@ impl Ingest {
         }
     }
 
-    /// Lands `rows`, all or none: when this returns `Ok`, all of them are where it says.
+    /// Lands `rows`, all or none: when this returns `Ok`, all of them are where it says. [`NotDone::Full`] while more
+    /// waits for the fold than it can do in seconds.
     pub async fn land(&self, rows: Vec<Landed>) -> Result<Durability, NotDone> {
+        if !self.outage.breaker.is_open() && !self.backlog.admit(rows.len()) {
+            return Err(NotDone::Full);
+        }
         self.land_within(WAIT, rows).await
     }
 
-    /// As [`Ingest::land`], waiting for the database no longer than `limit`. Rows that may or may not have been
-    /// committed are spooled as well: under the same ids they have one effect.
+    /// Lands them however much waits for the fold, and waits for the database no longer than `limit`. Rows that may or may
+    /// not have been committed are spooled as well: under the same ids they have one effect.
     pub(super) async fn land_within(
         &self,
         limit: Duration,
@@ -132,7 +136,8 @@ impl Ingest {
         Ok(Exposure::Exposed)
     }
 
-    /// Lands the exposure of a unit that was not exposed. Two at once are harmless: the fold takes the first.
+    /// Lands the exposure of a unit that was not exposed. Two at once are harmless: the fold takes the first. They are
+    /// few, and part of an assign, which does not wait for the fold.
     pub(super) async fn land_exposure(
         &self,
         limit: Duration,

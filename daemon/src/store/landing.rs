@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::StoreError;
 use super::copy::CopyRows;
+use super::{Store, StoreError};
 
 /// An event or exposure on its way to the ledger.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +102,40 @@ async fn insert(connection: &mut PgConnection, rows: &[&Landed]) -> Result<(), S
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The landing table from outside.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Waiting {
+    /// Its first row, in the order of landing.
+    pub first: i64,
+    /// Its last row.
+    pub last: i64,
+    /// How long ago the first one was received.
+    pub lag_secs: f64,
+}
+
+impl Waiting {
+    /// How many rows wait. Rows are numbered as they come and leave from the front, so the ends tell.
+    pub fn rows(&self) -> i64 {
+        self.last - self.first + 1
+    }
+}
+
+/// What waits for the fold; `None` if nothing does. Two looks into an index.
+pub async fn waiting(store: &Store) -> Result<Option<Waiting>, StoreError> {
+    let row: Option<(i64, i64, f64)> = sqlx::query_as(
+        "select f.id, l.id, greatest(extract(epoch from clock_timestamp() - f.received_at), 0)::float8
+         from (select id, received_at from experiment_landing order by id limit 1) f,
+              (select id from experiment_landing order by id desc limit 1) l",
+    )
+    .fetch_optional(&store.pool)
+    .await?;
+    Ok(row.map(|(first, last, lag_secs)| Waiting {
+        first,
+        last,
+        lag_secs,
+    }))
 }
 
 /// The rows, column by column, as `unnest` takes them.

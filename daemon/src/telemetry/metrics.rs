@@ -53,6 +53,8 @@ const METRICS: &[(&str, Form, &str)] = &[
     ("pitboss_spool_refused_total", Counter, "records that the spool could not keep: their callers were told to come again"),
     ("pitboss_spool_faults_total", Counter, "what was wrong with the spool's files, by kind: damaged, torn, unreadable, failed"),
     ("pitboss_frozen_conflicts_total", Counter, "units that had another arm while the database was away than the one on record"),
+    ("pitboss_fold_waiting_rows", Gauge, "landed rows that wait for the fold"),
+    ("pitboss_fold_lag_seconds", Gauge, "how long ago the oldest of them was received"),
     ("pitboss_fold_assignments", Counter, "assignments counted into the state"),
     ("pitboss_fold_events", Counter, "events moved into the ledger"),
     ("pitboss_fold_repeats", Counter, "events that came under a known id"),
