@@ -45,8 +45,10 @@ pub async fn take_turn(tx: &mut PgConnection) -> Result<(), StoreError> {
 }
 
 /// 5 s: between two statements of a round lie milliseconds of work; a daemon that was stopped for longer must not hold up
-/// the one that leads after it.
+/// the one that leads after it. No sequential scans: what a queue held when it was vacuumed last says nothing of what it
+/// holds now, and a round that reads all of it to take its head falls behind for good.
 const TAKE_TURN: &str = "set local idle_in_transaction_session_timeout = '5s'; \
+                         set local enable_seqscan = off; \
                          select from experiment_fold_turn for update";
 
 /// The database's clock, as of the transaction's beginning. Windows close by it.
