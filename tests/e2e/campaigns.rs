@@ -49,7 +49,9 @@ async fn the_judge_sees_what_is_taken_away_doubled_or_made_up() -> anyhow::Resul
     let _turn = TURN.lock().await;
     let site = Site::open(11, 1).await?;
     let ports = site.fleet.data_ports();
-    assert!(fresh_visit(&site.oracle, &ports, 0).await);
+    for _ in 0..4 {
+        assert!(fresh_visit(&site.oracle, &ports, 0).await);
+    }
     site.settle().await?;
     let clean = site.look().await?;
     assert!(clean.is_clean(), "{clean:?}");

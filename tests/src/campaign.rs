@@ -8,6 +8,7 @@ pub mod client;
 pub mod database;
 pub mod driver;
 pub mod fleet;
+pub mod flood;
 pub mod issued;
 pub mod journal;
 pub mod judge;
@@ -19,6 +20,7 @@ pub mod report;
 pub mod runs;
 pub mod site;
 pub mod tally;
+pub mod vitals;
 
 use std::io::Write;
 use std::time::Duration;
@@ -82,6 +84,21 @@ impl Frame {
             options,
             Site::open(options.seed, daemons).await?,
         ))
+    }
+
+    /// The same, and every daemon has `arguments` as well.
+    pub async fn open_with(
+        options: Options,
+        daemons: usize,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
+        let mut frame = Self::open(options, daemons).await?;
+        for daemon in &mut frame.site.fleet.daemons {
+            daemon.arguments = arguments.iter().map(ToString::to_string).collect();
+            daemon.terminate().await?;
+        }
+        frame.site.fleet.start().await?;
+        Ok(frame)
     }
 
     /// An empty report around a site.

@@ -94,10 +94,10 @@ impl Driver {
     }
 }
 
-/// One fresh unit through the daemon at `index`: assigned, and its events tracked. Whether all of it worked.
+/// Fresh units through the daemon at `index`: assigned, and their events tracked. Whether all of it worked.
 pub async fn fresh_visit(oracle: &Arc<Oracle>, ports: &[SocketAddr], index: usize) -> bool {
     let mut client = Client::new(ports.to_vec());
-    let units = oracle.issue(8);
+    let units = oracle.issue(4);
     let mut tally = Tally::default();
     for unit in units {
         let reply = client.assign(oracle, index, unit).await;

@@ -4,7 +4,9 @@ mod daemon_kills;
 mod database_kills;
 mod frozen_leader;
 mod network;
+mod overload;
 mod rolling_restart;
+mod soak;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -48,6 +50,16 @@ pub const CAMPAIGNS: &[Campaign] = &[
         name: "n1",
         what: "a bad network to the database: cut, half-open, slow, 1 byte/s, answers lost (10 times; full: 200)",
         run: |options| network::run(options).boxed(),
+    },
+    Campaign {
+        name: "l4",
+        what: "steady load, and whether anything grows (2 minutes; full: an hour)",
+        run: |options| soak::run(options).boxed(),
+    },
+    Campaign {
+        name: "l5",
+        what: "five times the events that one daemon takes (5 seconds; full: a minute)",
+        run: |options| overload::run(options).boxed(),
     },
 ];
 

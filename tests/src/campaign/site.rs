@@ -1,5 +1,6 @@
 //! Everything a campaign plays with: a database, daemons on it, an oracle; and the judgement at the end.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,17 +83,8 @@ impl Site {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "apply failed: {said}");
         // The others hear of it a moment later.
-        let ports = self.fleet.data_ports();
-        for index in 0..ports.len() {
-            let applied = Stopwatch::start();
-            while !fresh_visit(&self.oracle, &ports, index).await {
-                ensure!(
-                    applied.elapsed() < RECOVERS_WITHIN,
-                    "daemon {index} does not serve what was applied"
-                );
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        }
+        let served = self.recovery().await.is_some();
+        ensure!(served, "not every daemon serves what was applied");
         Ok(())
     }
 
@@ -117,15 +109,16 @@ impl Site {
     pub async fn recovery(&self) -> Option<Duration> {
         let healed = Stopwatch::start();
         let ports = self.fleet.data_ports();
-        for index in 0..ports.len() {
-            while !fresh_visit(&self.oracle, &ports, index).await {
-                if healed.elapsed() > RECOVERS_WITHIN {
-                    return None;
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
+        let visited = (0..ports.len()).map(|index| self.visited(&ports, index));
+        let all = futures::future::join_all(visited);
+        let done = tokio::time::timeout(RECOVERS_WITHIN, all).await;
+        done.ok().map(|_| healed.elapsed())
+    }
+
+    async fn visited(&self, ports: &[SocketAddr], index: usize) {
+        while !fresh_visit(&self.oracle, ports, index).await {
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        Some(healed.elapsed())
     }
 
     /// Waits until the fold has taken what was acknowledged. What is not there after that is lost.
