@@ -33,6 +33,11 @@ async fn k2_postgresql_is_killed_and_nothing_is_lost_or_doubled() -> anyhow::Res
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn k3_both_are_killed_and_nothing_is_lost_or_doubled() -> anyhow::Result<()> {
+    holds("k3").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn k5_a_frozen_leader_is_taken_over_from_and_comes_back_harmless() -> anyhow::Result<()> {
     holds("k5").await
 }

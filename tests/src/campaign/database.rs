@@ -14,6 +14,10 @@ use sqlx::{Connection, PgConnection};
 /// Recovery after a crash takes seconds; on a starved machine it may take many.
 const STARTS_WITHIN: Duration = Duration::from_mins(2);
 
+/// 30 s, then it is killed: PostgreSQL 15 never ends when SIGINT meets its recovery from a crash (it waits for a
+/// checkpointer that nobody tells to end).
+const ENDS_WITHIN: Duration = Duration::from_secs(30);
+
 /// Between two looks at whether it answers.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -144,14 +148,18 @@ impl Database {
             Crash::Fast => Signal::INT,
         };
         kill_process(Pid::from_child(&child), signal)?;
+        let asked = Stopwatch::start();
         while child.try_wait()?.is_none() {
+            if asked.elapsed() > ENDS_WITHIN {
+                child.kill()?;
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())
     }
 
-    /// kill -9 of one session's process: the server throws all sessions out and recovers by itself. Whether
-    /// there was one to kill.
+    /// kill -9 of one session's process: the server throws all sessions out and recovers by itself. Returns when
+    /// they are out; whether there was one to kill.
     pub async fn kill_a_session(&mut self) -> anyhow::Result<bool> {
         let mut connection = self.connect().await?;
         let pid: Option<i32> = sqlx::query_scalar(
@@ -164,7 +172,13 @@ impl Database {
         let Some(pid) = pid.and_then(Pid::from_raw) else {
             return Ok(false);
         };
-        kill_process(pid, Signal::KILL)?;
+        // It may have ended since; then nobody is thrown out.
+        if kill_process(pid, Signal::KILL).is_err() {
+            return Ok(false);
+        }
+        while connection.ping().await.is_ok() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
         Ok(true)
     }
 

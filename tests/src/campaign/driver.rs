@@ -114,6 +114,15 @@ pub async fn fresh_visit(oracle: &Arc<Oracle>, ports: &[SocketAddr], index: usiz
     true
 }
 
+/// Whether the daemon at `index` gives an early unit an arm: its own or, where it does not remember the unit and
+/// has nobody to ask, control.
+pub async fn known_unit_is_served(oracle: &Oracle, ports: &[SocketAddr], index: usize) -> bool {
+    let mut client = Client::new(ports.to_vec());
+    let reply = client.assign(oracle, index, 0).await;
+    let went = note_assign(oracle, 0, &reply, &mut Tally::default());
+    matches!(went, Went::Answered | Went::Fallback)
+}
+
 struct Service {
     oracle: Arc<Oracle>,
     client: Client,

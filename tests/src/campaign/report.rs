@@ -13,12 +13,12 @@ pub struct Faults(BTreeMap<&'static str, u64>);
 impl Faults {
     /// Counts one.
     pub fn note(&mut self, kind: &'static str) {
-        *self.0.entry(kind).or_default() += 1;
+        self.add(kind, 1);
     }
 
-    /// All kinds together.
-    pub fn total(&self) -> u64 {
-        self.0.values().sum()
+    /// Counts many of one kind.
+    pub fn add(&mut self, kind: &'static str, count: u64) {
+        *self.0.entry(kind).or_default() += count;
     }
 }
 

@@ -1,12 +1,16 @@
 //! The campaigns, by name.
 
+mod both_killed;
 mod daemon_kills;
 mod database_kills;
+mod disk_full;
+mod failing_syncs;
 mod frozen_leader;
 mod network;
 mod overload;
 mod rolling_restart;
 mod soak;
+mod spool_files;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -37,6 +41,11 @@ pub const CAMPAIGNS: &[Campaign] = &[
         run: |options| database_kills::run(options).boxed(),
     },
     Campaign {
+        name: "k3",
+        what: "PostgreSQL and daemons killed together, started again in any order (4 times; full: 50)",
+        run: |options| both_killed::run(options).boxed(),
+    },
+    Campaign {
         name: "k4",
         what: "rolling restart by SIGTERM behind a balancer: no request may fail (2 cycles; full: 50)",
         run: |options| rolling_restart::run(options).boxed(),
@@ -50,6 +59,26 @@ pub const CAMPAIGNS: &[Campaign] = &[
         name: "n1",
         what: "a bad network to the database: cut, half-open, slow, 1 byte/s, answers lost (10 times; full: 200)",
         run: |options| network::run(options).boxed(),
+    },
+    Campaign {
+        name: "d1",
+        what: "the spool's disk is full: a tmpfs of 4 MiB, which takes root (2 times; full: 20)",
+        run: |options| disk_full::run(options).boxed(),
+    },
+    Campaign {
+        name: "d2",
+        what: "fsync fails under the spool, which takes fiu-run (2 outages; full: 40)",
+        run: |options| failing_syncs::run(options).boxed(),
+    },
+    Campaign {
+        name: "d3",
+        what: "segments of the spool truncated, flipped, doubled, lost, reordered (64 KiB; full: 1 MiB)",
+        run: |options| spool_files::damage(options).boxed(),
+    },
+    Campaign {
+        name: "d4",
+        what: "power cuts under the spool on a model disk (500 sequences; full: 10,000)",
+        run: |options| spool_files::power_cuts(options).boxed(),
     },
     Campaign {
         name: "l4",

@@ -1,0 +1,78 @@
+//! D2: `fsync` fails under the spool (libfiu), first always, then now and then.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use crate::campaign::database::Crash;
+use crate::campaign::flood::Flood;
+use crate::campaign::tally::{Tally, Went};
+use crate::campaign::{Finished, Frame, Options};
+
+/// The calls that fail, with EIO.
+const CALLS: [&str; 2] = ["posix/io/sync/fsync", "posix/io/sync/fdatasync"];
+
+/// The campaign.
+pub(super) async fn run(options: Options) -> anyhow::Result<Finished> {
+    let there = Command::new("fiu-run").arg("-h").output().is_ok();
+    ensure!(
+        there,
+        "d2 needs fiu-run, which makes system calls fail: apt-get install fiu-utils"
+    );
+    let mut frame = Frame::open(options, 1).await?;
+    let rounds = options.size(2, 40);
+    let mut all = Tally::default();
+    for round in 0..rounds {
+        frame.progress(round, rounds);
+        // Always at first: then nothing may be promised that only the spool could keep.
+        let probability = [1.0, 0.3, 0.05, 0.6][round as usize % 4];
+        let flooded = outage(&mut frame, options, probability).await?;
+        let kept = flooded.count(None, &[Went::Answered]);
+        if probability < 1.0 {
+            frame
+                .report
+                .must("some syncs succeed, and are promised", kept > 0);
+        } else {
+            frame
+                .report
+                .must("nothing is promised while no sync succeeds", kept == 0);
+        }
+        all.add(flooded);
+        frame.site.settle().await?;
+    }
+    frame.conclude(all).await
+}
+
+/// One outage, with a daemon whose syncs fail; in the end it is killed and started as it should be.
+async fn outage(frame: &mut Frame, options: Options, probability: f64) -> anyhow::Result<Tally> {
+    let daemon = &mut frame.site.fleet.daemons[0];
+    daemon.terminate().await?;
+    daemon.run_by = vec!["fiu-run".to_owned(), "-x".to_owned()];
+    for call in CALLS {
+        let order = format!("enable_random name={call},probability={probability},failinfo=5");
+        daemon.run_by.extend(["-c".to_owned(), order]);
+    }
+    frame.site.fleet.start().await?;
+    frame.site.database.crash(Crash::Immediate).await?;
+    frame.report.faults.note(Crash::Immediate.name());
+    frame.report.faults.note("failing_syncs");
+    let flood = Flood {
+        services: 4,
+        batches_per_sec: Some(200.0),
+        for_: Duration::from_secs(options.size(3, 8)),
+    };
+    let oracle = std::sync::Arc::clone(&frame.site.oracle);
+    let port = frame.site.fleet.daemons[0].data;
+    let flooded = flood.run(&oracle, port).await;
+    let daemon = &mut frame.site.fleet.daemons[0];
+    daemon.kill()?;
+    frame.report.faults.note("daemon_kill_9");
+    daemon.run_by.clear();
+    frame.site.heal().await?;
+    let recovered = frame.site.recovery().await;
+    frame
+        .report
+        .must("recovers when the database is back", recovered.is_some());
+    Ok(flooded)
+}
