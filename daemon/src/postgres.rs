@@ -68,6 +68,11 @@ impl Cluster {
         })
     }
 
+    /// Where its socket is.
+    pub fn socket_dir(&self) -> &Path {
+        &self.socket_dir
+    }
+
     /// How to connect to its database.
     pub fn connect_options(&self) -> PgConnectOptions {
         connect_options(&self.socket_dir)

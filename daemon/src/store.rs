@@ -23,6 +23,7 @@ pub mod results;
 pub mod revisions;
 pub mod rewards;
 pub mod slices;
+mod sql;
 pub mod state;
 mod transaction;
 pub mod units;
@@ -32,7 +33,7 @@ pub mod windows;
 
 pub use error::StoreError;
 pub use migrations::{MigrationError, migrate};
-pub use pool::PoolSize;
+pub use pool::{PoolSize, Pooler, Session};
 pub use transaction::{TransactionError, TxFuture};
 
 use sqlx::PgPool;
@@ -40,7 +41,8 @@ use sqlx::PgPool;
 /// The database. Cheap to clone; every clone shares one pool.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// Connections, for single statements. Several statements that belong together go through
-    /// [`Store::run_tx`].
+    /// Connections, for looking at and for closing. Statements go through [`Store::run_tx`] or, where one stands
+    /// for itself, [`Store::session`]: behind a pooler nothing else works.
     pub pool: PgPool,
+    pooler: Pooler,
 }

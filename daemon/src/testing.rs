@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::clock::Stopwatch;
 use crate::postgres::{Cluster, ClusterSettings, ClusterState};
-use crate::store::{PoolSize, Store, migrate, migrations};
+use crate::store::{PoolSize, Pooler, Store, migrate, migrations};
 
 /// A migrated, empty database of its own; gone when dropped.
 #[derive(Debug)]
@@ -129,7 +129,7 @@ async fn template() -> Result<PathBuf> {
 
 async fn make_template(data_dir: &Path) -> Result<()> {
     let cluster = Cluster::start(settings(data_dir)).await?;
-    let migrated = migrate(&cluster.connect_options()).await;
+    let migrated = migrate(&cluster.connect_options(), Pooler::None).await;
     cluster.stop().await;
     migrated?;
     Ok(())

@@ -113,6 +113,36 @@ fn the_core_has_no_clock_no_io_and_no_chance() {
     }
 }
 
+/// Behind a pooler a statement without a transaction, or one with a name, meets another session than it was made for.
+#[test]
+fn statements_are_made_in_one_place_and_connections_given_in_another() {
+    let places = ["store/sql.rs", "store/pool.rs", "testing.rs", "fixture.rs"];
+    let source = project().join("daemon/src");
+    for file in rust_files(&source) {
+        let path = file.strip_prefix(&source).expect("it is listed below it");
+        let path = path.display().to_string();
+        // The private server that is being started has no pooler before it.
+        let apart = path.contains("tests") || path.starts_with("postgres/");
+        if apart || places.iter().any(|place| path.ends_with(place)) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).expect("a listed file can be read");
+        let code = text.split("#[cfg(test)]\nmod tests {").next();
+        for forbidden in [
+            "sqlx::query",
+            "pool.acquire()",
+            "pool.begin()",
+            "&self.pool",
+            "&store.pool)",
+        ] {
+            assert!(
+                !code.unwrap_or_default().contains(forbidden),
+                "{path}: {forbidden}; use store::sql, and run_tx or session of the store"
+            );
+        }
+    }
+}
+
 #[test]
 fn every_module_says_what_it_is_for() {
     for (_, directory, _) in MAY_USE {

@@ -48,7 +48,7 @@ async fn traffic_moves_to_the_arm_that_converts_and_everything_verifies() -> any
 }
 
 /// The probability with which new units get `new`, once it is above 0.9.
-fn share_of_new_above_nine_tenths(results: &Value) -> Option<f64> {
+pub(crate) fn share_of_new_above_nine_tenths(results: &Value) -> Option<f64> {
     let lanes = results["lanes"].as_array()?;
     let main = lanes.iter().find(|lane| lane["lane"] == "main")?;
     let arms = main["arms"].as_array()?;

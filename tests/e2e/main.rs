@@ -9,6 +9,7 @@ mod lanes;
 mod learning;
 mod operating;
 mod outage;
+mod pgbouncer;
 mod readme;
 mod real_input;
 mod services;

@@ -114,10 +114,15 @@ impl Installation {
 
     /// SIGTERM, and how the daemon ended.
     pub fn stop_daemon(&mut self) -> anyhow::Result<ExitStatus> {
+        self.signal(Signal::TERM)?;
         let mut child = self.daemon.take().context("the daemon runs")?;
-        let pid = Pid::from_child(&child);
-        kill_process(pid, Signal::TERM)?;
         Ok(child.wait()?)
+    }
+
+    /// Sends the daemon a signal.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let child = self.daemon.as_ref().context("the daemon runs")?;
+        Ok(kill_process(Pid::from_child(child), signal)?)
     }
 
     /// The directory that holds everything.

@@ -2,9 +2,11 @@
 
 pub mod binaries;
 pub mod campaign;
+pub mod fleet;
 pub mod http;
 pub mod installation;
 pub mod limits;
+pub mod pgbouncer;
 pub mod rpc;
 pub mod sustained;
 pub mod terminal;

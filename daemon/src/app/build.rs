@@ -184,7 +184,7 @@ async fn open(
                 coming,
             } = *without;
             breaker.open();
-            let store = Store::of_no_database(config.database_connections);
+            let store = Store::of_no_database(config.database_pooler, config.database_connections);
             let store = base.store.insert(store);
             let (world, refresher) = WorldHandle::resume(store.clone(), world);
             let part = parts.add("database");

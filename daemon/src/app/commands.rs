@@ -5,7 +5,7 @@ use super::data_dir::{DataDir, DataDirError};
 use super::database::OpenDatabase;
 use crate::config::{Config, Database};
 use crate::postgres;
-use crate::store::{self, MigrationError, Store, migrations};
+use crate::store::{self, MigrationError, migrations};
 use crate::verify::{self, Report};
 
 /// The database, and the lock of the data directory where it was free.
@@ -32,7 +32,7 @@ async fn borrow(config: &Config) -> Result<Borrowed, AppError> {
 /// Applies missing migrations; the schema's version.
 pub async fn migrate(config: &Config) -> Result<i64, AppError> {
     let borrowed = borrow(config).await?;
-    let migrated = store::migrate(&borrowed.database.options).await;
+    let migrated = store::migrate(&borrowed.database.options, borrowed.database.pooler).await;
     borrowed.database.stop().await;
     Ok(migrated?)
 }
@@ -52,7 +52,7 @@ pub async fn verify(config: &Config) -> Result<Report, AppError> {
 
 async fn verify_in(database: &OpenDatabase, config: &Config) -> Result<Report, AppError> {
     let (found, known) = (
-        migrations::applied(&database.options).await?,
+        migrations::applied(&database.options, database.pooler).await?,
         migrations::newest(),
     );
     if found < known {
@@ -61,7 +61,7 @@ async fn verify_in(database: &OpenDatabase, config: &Config) -> Result<Report, A
     if found > known {
         return Err(MigrationError::Newer { found, known }.into());
     }
-    let store = Store::connect(database.options.clone(), config.database_connections).await?;
+    let store = database.connect(config).await?;
     let report = verify::verify(&store).await;
     store.pool.close().await;
     Ok(report?)

@@ -9,7 +9,7 @@ use super::data_dir::DataDir;
 use crate::config::{Config, Database};
 use crate::postgres::{self, Cluster};
 use crate::store::installation::SecretCheck;
-use crate::store::{Store, migrate};
+use crate::store::{Pooler, Store, migrate};
 use crate::unit_secret::UnitSecret;
 
 /// A database that can be connected to; the private one runs for as long as this is held.
@@ -17,6 +17,8 @@ use crate::unit_secret::UnitSecret;
 pub struct OpenDatabase {
     /// How to connect.
     pub options: PgConnectOptions,
+    /// What is on the way to it.
+    pub pooler: Pooler,
     /// The private cluster, if it is ours to stop.
     pub cluster: Option<Cluster>,
 }
@@ -29,11 +31,13 @@ impl OpenDatabase {
                 let cluster = Cluster::start(settings.clone()).await?;
                 Ok(Self {
                     options: cluster.connect_options(),
+                    pooler: Pooler::None,
                     cluster: Some(cluster),
                 })
             }
             Database::Url(options) => Ok(Self {
                 options: options.expose().as_ref().clone(),
+                pooler: config.database_pooler,
                 cluster: None,
             }),
         }
@@ -47,14 +51,21 @@ impl OpenDatabase {
         };
         Self {
             options,
+            pooler: config.database_pooler,
             cluster: None,
         }
     }
 
     /// Applies missing migrations and opens a pool.
     pub async fn store(&self, config: &Config) -> Result<Store, AppError> {
-        migrate(&self.options).await?;
-        Ok(Store::connect(self.options.clone(), config.database_connections).await?)
+        migrate(&self.options, self.pooler).await?;
+        self.connect(config).await
+    }
+
+    /// Opens a pool.
+    pub async fn connect(&self, config: &Config) -> Result<Store, AppError> {
+        let options = self.options.clone();
+        Ok(Store::connect_through(self.pooler, options, config.database_connections).await?)
     }
 
     /// Stops the private cluster, if there is one.

@@ -228,13 +228,13 @@ impl Coming {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::PoolSize;
+    use crate::store::{PoolSize, Pooler};
     use crate::testing::database;
 
     #[tokio::test]
     async fn a_store_of_no_database_says_so_at_once_until_it_is_told_of_one() {
         let database = database().await;
-        let store = Store::of_no_database(PoolSize(2));
+        let store = Store::of_no_database(Pooler::None, PoolSize(2));
         assert!(matches!(store.ping().await, Err(StoreError::Away(_))));
         store.connect_to(database.cluster().connect_options());
         store.ping().await.unwrap();

@@ -82,7 +82,7 @@ async fn postgresql(config: &Config) -> Result<String, String> {
             ))
         }
         Database::Url(options) => {
-            let version = migrations::applied(options.expose())
+            let version = migrations::applied(options.expose(), config.database_pooler)
                 .await
                 .map_err(|error| error.to_string())?;
             let newest = migrations::newest();

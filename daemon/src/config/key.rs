@@ -92,6 +92,13 @@ pub const KEYS: [Key; 20] = [
         default: "none",
     },
     Key {
+        name: "database_pooler",
+        flag: "database-pooler",
+        kind: Kind::Value("MODE"),
+        help: "What stands before that PostgreSQL: none, or transaction (such as PgBouncer with pool_mode = transaction)",
+        default: "none",
+    },
+    Key {
         name: "database_connections",
         flag: "database-connections",
         kind: Kind::Value("N"),

@@ -17,7 +17,7 @@ use super::layers::{Inputs, Origin, Setting};
 use super::typed::{Config, Database, LogFormat, Secret};
 use super::usual::{usual_data_dir, usual_log_dir};
 use crate::postgres::ClusterSettings;
-use crate::store::PoolSize;
+use crate::store::{PoolSize, Pooler};
 
 /// Checks every value.
 pub(super) fn read(settings: &[Setting], inputs: &Inputs) -> Result<Config, ConfigError> {
@@ -61,6 +61,7 @@ impl Reader<'_> {
             admin_listen: self.listen("admin_listen", 7402),
             control_socket: self.path("control_socket").unwrap_or_else(default_socket),
             database: self.database(&data_dir, dirs.as_ref(), inputs),
+            database_pooler: self.pooler(),
             database_connections: PoolSize(self.number("database_connections", 16, 8..=1000)),
             unit_secret_file: self.path("unit_secret_file"),
             sticky_cache_bytes: self.number("sticky_cache", 128_u64, 1..=65_536) * 1024 * 1024,
@@ -97,6 +98,26 @@ impl Reader<'_> {
             Some(options) => Database::Url(Secret::new(Box::new(options))),
             None => Database::Private(private),
         }
+    }
+
+    /// Only a database that somebody else runs can have one in front of it.
+    fn pooler(&mut self) -> Pooler {
+        let pooler = self.value("database_pooler", |text| match text {
+            "none" => Ok(Pooler::None),
+            "transaction" => Ok(Pooler::Transaction),
+            _ => Err(format!(
+                "`{text}` is none of none, transaction; a pooler in session mode is `none`"
+            )),
+        });
+        if self.setting("database_url").value.is_none() {
+            return Pooler::None;
+        }
+        pooler.unwrap_or_default()
+    }
+
+    fn setting(&self, key: &str) -> &Setting {
+        let setting = self.settings.iter().find(|it| it.key.name == key);
+        setting.expect("there is a setting for every key of the table")
     }
 
     /// The value of `key`, if there is one that `parse` likes.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::postgres::ClusterSettings;
-use crate::store::PoolSize;
+use crate::store::{PoolSize, Pooler};
 
 /// What the daemon runs with.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct Config {
     pub control_socket: PathBuf,
     /// Which PostgreSQL.
     pub database: Database,
+    /// What is on the way to it; nothing, where it is private.
+    pub database_pooler: Pooler,
     /// How many connections to it.
     pub database_connections: PoolSize,
     /// The file with the unit secret; `None`: one in the data directory, made if needed.

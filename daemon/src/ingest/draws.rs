@@ -57,8 +57,6 @@ impl Flush for Draws {
         let mut settled: HashMap<Place, Settled> = HashMap::with_capacity(draws.len());
         for &at in &firsts {
             let outcome = settle(&items[at], &earlier);
-            let (experiment, unit) = items[at].draw.place;
-            self.sticky.insert(experiment, unit, outcome.recorded);
             settled.insert(items[at].draw.place, outcome);
         }
         // The first caller of a place hears that it is new; those who asked for it at the same time do not.
@@ -69,6 +67,13 @@ impl Flush for Draws {
             Some(answer)
         };
         Ok(items.iter().filter_map(answer).collect())
+    }
+
+    fn written(&self, items: &[Wanted], answers: &[Settled]) {
+        for (wanted, settled) in items.iter().zip(answers) {
+            let (experiment, unit) = wanted.draw.place;
+            self.sticky.insert(experiment, unit, settled.recorded);
+        }
     }
 }
 

@@ -39,6 +39,9 @@ pub(super) trait Flush: Send + Sync + 'static {
         connection: &mut PgConnection,
         items: &[Self::Item],
     ) -> impl Future<Output = Result<Vec<Self::Answer>, StoreError>> + Send;
+
+    /// Takes note of a batch that is in the database, before its callers hear of it.
+    fn written(&self, _items: &[Self::Item], _answers: &[Self::Answer]) {}
 }
 
 /// Why a caller has no answer.

@@ -36,12 +36,17 @@ impl Flush for Lookups {
         places: &[Place],
     ) -> Result<Vec<Option<Recorded>>, StoreError> {
         let found = assignments::find(connection, places).await?;
-        for (&(experiment, unit), &recorded) in &found {
-            self.sticky.insert(experiment, unit, recorded);
-        }
         Ok(places
             .iter()
             .map(|place| found.get(place).copied())
             .collect())
+    }
+
+    fn written(&self, places: &[Place], found: &[Option<Recorded>]) {
+        for (&(experiment, unit), found) in places.iter().zip(found) {
+            if let Some(recorded) = *found {
+                self.sticky.insert(experiment, unit, recorded);
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ pub(super) async fn decision(store: &Store, live: &Live) -> Result<Option<Decisi
     if !applies(live) {
         return Ok(None);
     }
-    let mut connection = store.pool.acquire().await?;
+    let mut connection = store.session().await?;
     match decisions::newest(&mut connection, live.id).await {
         Ok(recorded) => Ok(recorded.map(|recorded| whole(live, &recorded))),
         // Of another build: the next look writes one that can be read.

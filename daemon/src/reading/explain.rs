@@ -15,7 +15,7 @@ pub(super) async fn explain(
     live: &Live,
     unit: &str,
 ) -> Result<Explanation, ReadingError> {
-    let mut connection = reading.store.pool.acquire().await?;
+    let mut connection = reading.store.session().await?;
     let (key, stored) = find(reading, &mut connection, live, unit).await?;
     let Some(stored) = stored else {
         return Ok(never_assigned(live, key));

@@ -7,19 +7,20 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::state::MINUTE_ASSIGNED;
-use super::{Store, StoreError};
+use super::{Store, StoreError, sql};
 
 /// Experiments for which anything was counted in this minute or the two before it: long enough for a rate
 /// over the last minute to have faded to nothing before an experiment falls silent.
 pub async fn busy(store: &Store) -> Result<Vec<ExperimentId>, StoreError> {
-    let rows: Vec<(i32,)> = sqlx::query_as(
+    let mut session = store.session().await?;
+    let rows: Vec<(i32,)> = sql::query_as(
         "select e.id from experiments e
          where e.state not in ('draft', 'archived') and exists (
              select from experiment_minutes m
              where m.experiment_id = e.id
                and m.minute >= date_trunc('minute', now()) - interval '2 minutes')",
     )
-    .fetch_all(&store.pool)
+    .fetch_all(&mut *session)
     .await?;
     Ok(rows.into_iter().map(|(id,)| ExperimentId(id)).collect())
 }
@@ -29,7 +30,7 @@ pub async fn assigned_since(
     connection: &mut PgConnection,
     from: DateTime<Utc>,
 ) -> Result<HashMap<ExperimentId, u64>, StoreError> {
-    let rows: Vec<(i32, i64)> = sqlx::query_as(
+    let rows: Vec<(i32, i64)> = sql::query_as(
         "select e.id, m.assigned
          from experiments e
          cross join lateral (

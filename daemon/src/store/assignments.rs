@@ -7,7 +7,7 @@ use bandit::experiment::{ArmId, ExperimentId, LaneId, Version};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
+use super::{StoreError, sql};
 use crate::sticky::Recorded;
 
 /// A unit in an experiment: the key of the ledger.
@@ -36,7 +36,7 @@ pub async fn record(
     draws: &[Draw],
 ) -> Result<Vec<Place>, StoreError> {
     let columns = Columns::of(draws);
-    let rows: Vec<(i32, Vec<u8>)> = sqlx::query_as(
+    let rows: Vec<(i32, Vec<u8>)> = sql::query_as(
         "with fresh as (
              insert into experiment_assignments
                  (experiment_id, unit_key, lane, arm, version, open, at, exposed_at)
@@ -119,7 +119,7 @@ pub async fn find(
 ) -> Result<HashMap<Place, Recorded>, StoreError> {
     let experiments: Vec<i32> = places.iter().map(|place| place.0.0).collect();
     let units: Vec<&[u8]> = places.iter().map(|place| &place.1.0[..]).collect();
-    let rows: Vec<RecordedRow> = sqlx::query_as(
+    let rows: Vec<RecordedRow> = sql::query_as(
         "select a.experiment_id, a.unit_key, a.lane, a.arm, a.version, a.exposed_at is not null as exposed,
                 p.allocation[array_position(p.arms, a.arm)] as propensity
          from unnest($1::int4[], $2::bytea[]) as wanted(experiment_id, unit_key)

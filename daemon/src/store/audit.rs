@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::mutations::Mutation;
-use super::{Store, StoreError};
+use super::{Store, StoreError, sql};
 
 pub use chain::ChainHead;
 pub use verify::{ChainCheck, Fault, verify};
@@ -92,7 +92,7 @@ pub async fn append(
     let hash = row.link();
     row.hash = hash.to_vec();
     insert(tx, &row).await?;
-    sqlx::query("update installation set revision = $1, audit_seq = $2, audit_head = $3")
+    sql::query("update installation set revision = $1, audit_seq = $2, audit_head = $3")
         .bind(row.revision)
         .bind(row.seq)
         .bind(&row.hash)
@@ -102,7 +102,7 @@ pub async fn append(
 }
 
 async fn insert(tx: &mut PgConnection, row: &Row) -> Result<(), StoreError> {
-    sqlx::query(
+    sql::query(
         "insert into experiment_audit_logs (seq, at, actor, via, action, target, result, revision,
              reason, request_id, body, previous_hash, hash)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -131,7 +131,7 @@ pub async fn body_of_request(
     request_id: Uuid,
 ) -> Result<Option<String>, StoreError> {
     let row: Option<(String,)> =
-        sqlx::query_as("select body from experiment_audit_logs where request_id = $1")
+        sql::query_as("select body from experiment_audit_logs where request_id = $1")
             .bind(request_id)
             .fetch_optional(tx)
             .await?;
@@ -151,7 +151,8 @@ pub async fn page(store: &Store, query: &AuditQuery) -> Result<AuditPage, StoreE
     let before = query
         .before
         .map_or(i64::MAX, |seq| i64::try_from(seq).unwrap_or(i64::MAX));
-    let mut rows: Vec<Row> = sqlx::query_as(
+    let mut session = store.session().await?;
+    let mut rows: Vec<Row> = sql::query_as(
         "select seq, at, actor, via, action, target, result, revision, reason, request_id, body,
              previous_hash, hash
          from experiment_audit_logs
@@ -161,7 +162,7 @@ pub async fn page(store: &Store, query: &AuditQuery) -> Result<AuditPage, StoreE
     .bind(before)
     .bind(query.key.as_deref())
     .bind(i64::from(limit) + 1)
-    .fetch_all(&store.pool)
+    .fetch_all(&mut *session)
     .await?;
     let fits = rows_within(&rows, MAX_PAGE_BYTES).min(limit as usize);
     let more = rows.len() > fits;

@@ -7,7 +7,7 @@ use bandit::experiment::{ArmId, ExperimentId};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
+use super::{StoreError, sql};
 
 /// A decision as it is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +51,7 @@ pub async fn newest(
     connection: &mut PgConnection,
     experiment: ExperimentId,
 ) -> Result<Option<Recorded>, StoreError> {
-    let row: Option<RecordedRow> = sqlx::query_as(
+    let row: Option<RecordedRow> = sql::query_as(
         "select decided_at, since, looked_at, evidence from experiment_decisions
          where experiment_id = $1 order by decided_at desc limit 1",
     )
@@ -87,7 +87,7 @@ pub async fn lines(
     connection: &mut PgConnection,
     experiments: &[ExperimentId],
 ) -> Result<BTreeMap<ExperimentId, Line>, StoreError> {
-    let rows: Vec<LineRow> = sqlx::query_as(
+    let rows: Vec<LineRow> = sql::query_as(
         "select e.id, d.decision, d.arm, d.since, d.looked_at,
              coalesce(d.evidence ->> 'sentence', ''), d.evidence ->> 'caution'
          from unnest($1::int4[]) as e (id)
@@ -107,7 +107,7 @@ pub async fn changes(
     experiment: ExperimentId,
     limit: i64,
 ) -> Result<Vec<Line>, StoreError> {
-    let rows: Vec<LineRow> = sqlx::query_as(
+    let rows: Vec<LineRow> = sql::query_as(
         "select experiment_id, decision, arm, since, looked_at,
              coalesce(evidence ->> 'sentence', ''), evidence ->> 'caution'
          from experiment_decisions
@@ -150,7 +150,7 @@ pub async fn put(
     let evidence = serde_json::to_value(decision).map_err(|error| {
         StoreError::unreadable(format!("decision on experiment {experiment}"), error)
     })?;
-    sqlx::query(
+    sql::query(
         "insert into experiment_decisions
              (experiment_id, decided_at, since, looked_at, decision, arm, acted, evidence)
          values ($1, $2, $3, $4, $5, $6, false, $7)

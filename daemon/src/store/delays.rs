@@ -9,7 +9,7 @@ use bandit::experiment::{ArmId, ExperimentId, LaneId, Millis};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
+use super::{StoreError, sql};
 
 /// Entries of the ledger that are looked at for delays, at most, newest first, so that a busy experiment does not hold up the publisher. An
 /// experiment that has more of them while windows are open has closed ones enough to learn from, and no use for this.
@@ -47,7 +47,7 @@ pub async fn ages(
     closes_after: Millis,
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<(LaneId, ArmId), Ages>, StoreError> {
-    let rows: Vec<(i16, i16, i32, i64)> = sqlx::query_as(concat!(
+    let rows: Vec<(i16, i16, i32, i64)> = sql::query_as(concat!(
         "select lane, arm, ",
         class_of!("age", "$3", "$4"),
         " as class, count(*)
@@ -97,7 +97,7 @@ pub async fn delays(
     connection: &mut PgConnection,
     cohort: Cohort,
 ) -> Result<BTreeMap<ArmId, Delays>, StoreError> {
-    let rows: Vec<(i16, i32, i64, i64)> = sqlx::query_as(concat!(
+    let rows: Vec<(i16, i32, i64, i64)> = sql::query_as(concat!(
         "with recent as materialized (
              select unit_key, entry, reward_micro, at from experiment_rewards
              where experiment_id = $1 and kind <> 2 and at >= $2

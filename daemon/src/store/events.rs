@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::StoreError;
 use super::fold::Landed;
 use super::units::{self, Unit};
+use super::{StoreError, sql};
 
 /// Where an event stands towards its unit's outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub async fn events_of(
     if units.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<EventRow> = sqlx::query_as(
+    let rows: Vec<EventRow> = sql::query_as(
         "select e.experiment_id, e.unit_key, e.event_id, e.event, e.value, e.at, e.outcome
          from unnest($1::int4[], $2::bytea[]) as k (experiment_id, unit_key)
          join experiment_events e using (experiment_id, unit_key)
@@ -132,7 +132,7 @@ pub async fn append_events(
         return Ok(());
     }
     let landed = || events.iter().map(|(landed, _)| *landed);
-    sqlx::query(
+    sql::query(
         "insert into experiment_events (experiment_id, event_id, unit_key, event, value,
              digest, at, received_at, outcome)
          select * from unnest($1::int4[], $2::uuid[], $3::bytea[], $4::text[], $5::float8[],
@@ -178,7 +178,7 @@ pub async fn restand(tx: &mut PgConnection, changed: &[Restood]) -> Result<(), S
     if changed.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sql::query(
         "update experiment_events e set outcome = k.outcome
          from unnest($1::int4[], $2::uuid[], $3::int2[]) as k (experiment_id, event_id, outcome)
          where e.experiment_id = k.experiment_id and e.event_id = k.event_id",
@@ -225,7 +225,7 @@ pub async fn add_counts(
     if counts.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sql::query(
         "insert into experiment_event_counts as c (experiment_id, event, outcome, count)
          select * from unnest($1::int4[], $2::text[], $3::int2[], $4::int8[])
          on conflict (experiment_id, event, outcome) do update set count = c.count + excluded.count",
@@ -256,7 +256,7 @@ pub async fn add_repeats(
     if repeats.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sql::query(
         "insert into experiment_event_repeats as r (experiment_id, duplicates, conflicts)
          select * from unnest($1::int4[], $2::int8[], $3::int8[])
          on conflict (experiment_id) do update set

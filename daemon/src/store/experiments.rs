@@ -11,7 +11,7 @@ use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Store, StoreError, lanes};
+use super::{Store, StoreError, lanes, sql};
 
 /// What tells that an experiment changed: equal heads mean equal rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +73,10 @@ type HeadRow = (i32, i64, Vec<i16>, Vec<i32>, Vec<String>);
 
 /// The heads of all experiments. Archived ones are included: their callers still get control.
 pub async fn heads(connection: &mut PgConnection) -> Result<Heads, StoreError> {
-    let (revision,): (i64,) = sqlx::query_as("select revision from installation")
+    let (revision,): (i64,) = sql::query_as("select revision from installation")
         .fetch_one(&mut *connection)
         .await?;
-    let rows: Vec<HeadRow> = sqlx::query_as(
+    let rows: Vec<HeadRow> = sql::query_as(
         "select e.id, e.revision, v.lanes, v.versions,
                 array(select distinct h.kind from experiment_holds h
                       where h.experiment_id = e.id and h.released_at is null order by 1)
@@ -156,7 +156,7 @@ pub async fn load(
     ids: &[ExperimentId],
 ) -> Result<Vec<Result<Stored, StoreError>>, StoreError> {
     let ids: Vec<i32> = ids.iter().map(|id| id.0).collect();
-    let experiments: Vec<ExperimentRow> = sqlx::query_as(
+    let experiments: Vec<ExperimentRow> = sql::query_as(
         "select e.id, e.run_state, e.started_at, r.spec
          from experiments e
          cross join lateral (
@@ -169,7 +169,7 @@ pub async fn load(
     .bind(&ids)
     .fetch_all(&mut *connection)
     .await?;
-    let arms: Vec<ArmRow> = sqlx::query_as(
+    let arms: Vec<ArmRow> = sql::query_as(
         "select experiment_id, arm, name, control, config, retired
          from experiment_arms where experiment_id = any($1) order by experiment_id, arm",
     )
@@ -203,7 +203,7 @@ async fn newest_versions(
     connection: &mut PgConnection,
     ids: &[i32],
 ) -> Result<Vec<LaneRow>, sqlx::Error> {
-    sqlx::query_as(
+    sql::query_as(
         "select e.id as experiment_id, p.lane, p.version, p.published_at, p.burn_in, p.arms, p.allocation
          from experiments e
          cross join lateral unnest(e.lanes) as l(lane)
@@ -288,8 +288,8 @@ fn lane(row: LaneRow) -> Result<StoredLane, StoreError> {
 pub async fn snapshot(
     store: &Store,
 ) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, StoreError> {
-    let mut transaction = store.pool.begin().await?;
-    sqlx::query("set transaction isolation level repeatable read read only")
+    let mut transaction = store.begin().await?;
+    sql::query("set transaction isolation level repeatable read read only")
         .execute(&mut *transaction)
         .await?;
     Ok(transaction)

@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::StoreError;
 use super::events::{Repeats, Standing};
 use super::state::{MINUTE_ASSIGNED, MINUTE_EXPOSED, MinuteKey, MinuteSums, StateKey};
 use super::units::{Assigned, Drawn, Unit, drawn, unit};
+use super::{StoreError, sql};
 
 /// An item that left the landing table and has to be judged: an exposure, or a new event of a unit whose window is open.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +53,7 @@ const TAKE_TURN: &str = "set local idle_in_transaction_session_timeout = '5s'; \
 
 /// The database's clock, as of the transaction's beginning. Windows close by it.
 pub async fn now(tx: &mut PgConnection) -> Result<DateTime<Utc>, StoreError> {
-    Ok(sqlx::query_scalar("select now()").fetch_one(tx).await?)
+    Ok(sql::query_scalar("select now()").fetch_one(tx).await?)
 }
 
 /// The specs of those of `wanted` that were started, or why one cannot be read. What a reward is does not change
@@ -62,7 +62,7 @@ pub async fn started_specs(
     tx: &mut PgConnection,
     wanted: &[ExperimentId],
 ) -> Result<Vec<(ExperimentId, Result<ExperimentSpec, serde_json::Error>)>, StoreError> {
-    let rows: Vec<(i32, serde_json::Value)> = sqlx::query_as(
+    let rows: Vec<(i32, serde_json::Value)> = sql::query_as(
         "select e.id, r.spec from experiments e
          cross join lateral (
              select spec from experiment_revisions r
@@ -94,7 +94,7 @@ type CountRow = (i32, i16, i16, i32, DateTime<Utc>, i64, i64, i64);
 
 /// Takes up to `limit` rows of assignment counts.
 pub async fn take_counts(tx: &mut PgConnection, limit: i64) -> Result<Counted, StoreError> {
-    let rows: Vec<CountRow> = sqlx::query_as(
+    let rows: Vec<CountRow> = sql::query_as(
         "with gone as (
              delete from experiment_assigned_counts where id = any (array(
                  select id from experiment_assigned_counts order by id limit $1))
@@ -155,7 +155,7 @@ pub struct Head {
 /// The first `limit` acknowledged items, in the order of landing; `None` if there are none.
 pub async fn head(tx: &mut PgConnection, limit: i64) -> Result<Option<Head>, StoreError> {
     type Row = (Option<i64>, i64, Option<DateTime<Utc>>, Option<Vec<i32>>);
-    let row: Row = sqlx::query_as(
+    let row: Row = sql::query_as(
         "select max(id), count(*), min(received_at), array_agg(distinct experiment_id)
          from (
              select id, received_at, experiment_id from experiment_landing order by id limit $1
@@ -251,7 +251,7 @@ pub async fn take_landed(
     until: i64,
     rewards: &RewardEvents,
 ) -> Result<Taken, StoreError> {
-    let rows: Vec<TakenRow> = sqlx::query_as(
+    let rows: Vec<TakenRow> = sql::query_as(
         "with gone as materialized (
              delete from experiment_landing where id <= $1 returning *
          ), seen as materialized (

@@ -4,7 +4,7 @@ use bandit::experiment::ExperimentId;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
+use super::{StoreError, sql};
 
 /// A hold that has not been released.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -37,7 +37,7 @@ pub async fn place(
     hold: &Hold,
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    sql::query(
         "insert into experiment_holds (experiment_id, kind, reason, placed_by, placed_at)
          values ($1, $2, $3, $4, $5)",
     )
@@ -57,7 +57,7 @@ pub async fn release(
     experiment: ExperimentId,
     at: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
-    let done = sqlx::query(
+    let done = sql::query(
         "update experiment_holds set released_at = $2
          where experiment_id = $1 and released_at is null",
     )
@@ -72,7 +72,7 @@ pub async fn release(
 pub async fn active(
     connection: &mut PgConnection,
 ) -> Result<Vec<(ExperimentId, Hold)>, StoreError> {
-    let rows: Vec<(i32, String, String, String)> = sqlx::query_as(
+    let rows: Vec<(i32, String, String, String)> = sql::query_as(
         "select experiment_id, kind, reason, placed_by from experiment_holds
          where released_at is null order by experiment_id, placed_at",
     )

@@ -2,7 +2,7 @@
 
 use bandit::experiment::Revision;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, sql};
 
 /// What the database and the daemon's unit secret say about each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,17 +16,19 @@ pub enum SecretCheck {
 impl Store {
     /// Counts applied mutations.
     pub async fn revision(&self) -> Result<Revision, StoreError> {
-        let revision: i64 = sqlx::query_scalar("select revision from installation")
-            .fetch_one(&self.pool)
+        let mut session = self.session().await?;
+        let revision: i64 = sql::query_scalar("select revision from installation")
+            .fetch_one(&mut *session)
             .await?;
         Ok(Revision(revision.cast_unsigned()))
     }
 
     /// Whether the installation has a unit secret already.
     pub async fn has_unit_secret(&self) -> Result<bool, StoreError> {
+        let mut session = self.session().await?;
         let known =
-            sqlx::query_scalar("select unit_secret_fingerprint is not null from installation")
-                .fetch_one(&self.pool)
+            sql::query_scalar("select unit_secret_fingerprint is not null from installation")
+                .fetch_one(&mut *session)
                 .await?;
         Ok(known)
     }
@@ -34,14 +36,16 @@ impl Store {
     /// Records `fingerprint` if there is none yet, and compares. Daemons that start together on an empty
     /// database with different secrets: the row lock lets one win, the others are told.
     pub async fn check_unit_secret(&self, fingerprint: &[u8]) -> Result<SecretCheck, StoreError> {
-        let stored: Vec<u8> = sqlx::query_scalar(
+        let mut session = self.session().await?;
+        let stored: Vec<u8> = sql::query_scalar(
             "update installation \
              set unit_secret_fingerprint = coalesce(unit_secret_fingerprint, $1) \
              returning unit_secret_fingerprint",
         )
         .bind(fingerprint)
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *session)
         .await?;
+        session.keep().await?;
         if stored == fingerprint {
             return Ok(SecretCheck::Ours);
         }

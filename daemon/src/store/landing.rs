@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::copy::CopyRows;
-use super::{Store, StoreError};
+use super::{Store, StoreError, sql};
 
 /// An event or exposure on its way to the ledger.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +84,7 @@ async fn copy(connection: &mut PgConnection, rows: &[&Landed]) -> Result<(), Sto
 
 async fn insert(connection: &mut PgConnection, rows: &[&Landed]) -> Result<(), StoreError> {
     let columns = Columns::of(rows);
-    sqlx::query(
+    sql::query(
         "insert into experiment_landing
              (experiment_id, event_id, unit_key, kind, event, value, digest, at, received_at)
          select * from unnest($1::int4[], $2::uuid[], $3::bytea[], $4::int2[], $5::text[],
@@ -124,12 +124,13 @@ impl Waiting {
 
 /// What waits for the fold; `None` if nothing does. Two looks into an index.
 pub async fn waiting(store: &Store) -> Result<Option<Waiting>, StoreError> {
-    let row: Option<(i64, i64, f64)> = sqlx::query_as(
+    let mut session = store.session().await?;
+    let row: Option<(i64, i64, f64)> = sql::query_as(
         "select f.id, l.id, greatest(extract(epoch from clock_timestamp() - f.received_at), 0)::float8
          from (select id, received_at from experiment_landing order by id limit 1) f,
               (select id from experiment_landing order by id desc limit 1) l",
     )
-    .fetch_optional(&store.pool)
+    .fetch_optional(&mut *session)
     .await?;
     Ok(row.map(|(first, last, lag_secs)| Waiting {
         first,

@@ -7,14 +7,14 @@ use bandit::lanes::LaneNumbers;
 use bandit::spec::model::ExperimentSpec;
 use sqlx::PgConnection;
 
-use super::StoreError;
+use super::{StoreError, sql};
 
 /// The lane numbers of each of `experiments` that has any.
 pub async fn numbers(
     connection: &mut PgConnection,
     experiments: &[i32],
 ) -> Result<HashMap<i32, LaneNumbers>, StoreError> {
-    let rows: Vec<(i32, i16, String)> = sqlx::query_as(
+    let rows: Vec<(i32, i16, String)> = sql::query_as(
         "select experiment_id, lane, name from experiment_lanes where experiment_id = any($1)",
     )
     .bind(experiments)
@@ -51,7 +51,7 @@ pub async fn put(
         .into_iter()
         .map(|lane| (lane.id.0.cast_signed(), lane.name.to_string()))
         .unzip();
-    sqlx::query(
+    sql::query(
         "insert into experiment_lanes (experiment_id, lane, name)
          select $1, * from unnest($2::int2[], $3::text[])
          on conflict (experiment_id, lane) do nothing",
@@ -61,7 +61,7 @@ pub async fn put(
     .bind(names)
     .execute(&mut *tx)
     .await?;
-    sqlx::query("update experiments set lanes = $2 where id = $1")
+    sql::query("update experiments set lanes = $2 where id = $1")
         .bind(experiment.0)
         .bind(ids)
         .execute(tx)

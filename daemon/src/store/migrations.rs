@@ -1,10 +1,11 @@
 //! Bringing the schema to the version of this build, and refusing one that is ahead of it.
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
-use super::StoreError;
+use super::{Pooler, StoreError, sql};
+use crate::clock::Stopwatch;
 
 /// The migrations of this build, embedded.
 static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
@@ -52,10 +53,10 @@ pub enum MigrationError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Anything else the migrator says.
-    #[error("the schema cannot be brought up to date")]
-    Other(#[source] MigrateError),
 }
+
+/// Who migrates; any number that no other application takes for the same.
+const LOCK: i64 = 0x7069_7462_6f73_7301;
 
 /// The newest schema version this build knows.
 pub fn newest() -> i64 {
@@ -71,53 +72,111 @@ pub fn fingerprint() -> blake3::Hash {
     hasher.finalize()
 }
 
-/// Applies what is missing, under a lock: of several daemons that start together one does it and the others
-/// find it done. Returns the schema's version.
+/// Applies what is missing: of several daemons that start together one does it and the others wait and find it
+/// done. Returns the schema's version.
 ///
-/// The lock belongs to the session, so this takes a connection of its own, without the pool's time-outs,
-/// and not through a pooler in transaction mode.
-pub async fn migrate(options: &PgConnectOptions) -> Result<i64, MigrationError> {
-    let mut connection = PgConnection::connect_with(options)
-        .await
-        .map_err(StoreError::from)?;
-    MIGRATOR
-        .run_direct(None, &mut connection, false)
-        .await
-        .map_err(explain)?;
+/// Each migration is a transaction under a lock that ends with it, so it works through a pooler too. sqlx's own
+/// migrator locks the session and names its statements; its table is kept as it left it.
+pub async fn migrate(options: &PgConnectOptions, pooler: Pooler) -> Result<i64, MigrationError> {
+    let mut connection = connect(options, pooler).await?;
+    while apply_next(&mut connection).await? {}
     connection.close().await.map_err(StoreError::from)?;
     Ok(newest())
 }
 
 /// The newest migration that has been applied; 0 for an empty database.
-pub async fn applied(options: &PgConnectOptions) -> Result<i64, StoreError> {
-    let mut connection = PgConnection::connect_with(options).await?;
-    let known: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
-        .fetch_one(&mut connection)
+pub async fn applied(options: &PgConnectOptions, pooler: Pooler) -> Result<i64, StoreError> {
+    let mut connection = connect(options, pooler).await?;
+    let mut tx = connection.begin().await?;
+    let known: bool = sql::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *tx)
         .await?;
     if !known {
         return Ok(0);
     }
-    let version = sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
-        .fetch_one(&mut connection)
+    let version = sql::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
+        .fetch_one(&mut *tx)
         .await?;
     Ok(version)
 }
 
-fn explain(error: MigrateError) -> MigrationError {
-    match error {
-        MigrateError::VersionMissing(found) if found > newest() => MigrationError::Newer {
-            found,
-            known: newest(),
-        },
-        MigrateError::VersionMissing(version) | MigrateError::VersionMismatch(version) => {
-            MigrationError::Foreign { version }
+/// A connection without the pool's time-outs: a migration may take its time.
+async fn connect(options: &PgConnectOptions, pooler: Pooler) -> Result<PgConnection, StoreError> {
+    pooler.prepare();
+    Ok(PgConnection::connect_with(&pooler.options(options.clone())).await?)
+}
+
+/// Applies the next migration that is missing; `false` if none is.
+async fn apply_next(connection: &mut PgConnection) -> Result<bool, MigrationError> {
+    let mut tx = connection.begin().await.map_err(StoreError::from)?;
+    let known = known(&mut tx).await.map_err(StoreError::from)?;
+    let Some(migration) = next(&known)? else {
+        return Ok(false);
+    };
+    let failed = |source| MigrationError::Failed {
+        version: migration.version,
+        source,
+    };
+    let started = Stopwatch::start();
+    sqlx::raw_sql(migration.sql.clone())
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+    sql::query(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+         values ($1, $2, true, $3, $4)",
+    )
+    .bind(migration.version)
+    .bind(&*migration.description)
+    .bind(&*migration.checksum)
+    .bind(i64::try_from(started.elapsed().as_nanos()).unwrap_or(i64::MAX))
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
+    tx.commit().await.map_err(StoreError::from)?;
+    Ok(true)
+}
+
+/// Version and checksum of what has been applied, read under the lock.
+async fn known(tx: &mut PgConnection) -> Result<Vec<(i64, Vec<u8>)>, sqlx::Error> {
+    sql::query("select pg_advisory_xact_lock($1)")
+        .bind(LOCK)
+        .execute(&mut *tx)
+        .await?;
+    sql::query(
+        "create table if not exists _sqlx_migrations (
+             version bigint primary key,
+             description text not null,
+             installed_on timestamptz not null default now(),
+             success boolean not null,
+             checksum bytea not null,
+             execution_time bigint not null
+         )",
+    )
+    .execute(&mut *tx)
+    .await?;
+    sql::query_as("select version, checksum from _sqlx_migrations order by version")
+        .fetch_all(tx)
+        .await
+}
+
+/// The first migration that is not among `known`, unless something there is not of this build.
+fn next(known: &[(i64, Vec<u8>)]) -> Result<Option<&'static Migration>, MigrationError> {
+    let ours = |version: i64| MIGRATOR.iter().find(|it| it.version == version);
+    for (version, checksum) in known {
+        match ours(*version) {
+            Some(migration) if *migration.checksum == **checksum => {}
+            None if *version > newest() => {
+                return Err(MigrationError::Newer {
+                    found: *version,
+                    known: newest(),
+                });
+            }
+            _ => return Err(MigrationError::Foreign { version: *version }),
         }
-        MigrateError::ExecuteMigration(source, version) => {
-            MigrationError::Failed { version, source }
-        }
-        MigrateError::Execute(source) => MigrationError::Store(source.into()),
-        other => MigrationError::Other(other),
     }
+    let missing = |migration: &&Migration| !known.iter().any(|(it, _)| *it == migration.version);
+    Ok(MIGRATOR.iter().find(missing))
 }
 
 #[cfg(test)]
@@ -126,9 +185,27 @@ mod tests {
 
     #[test]
     fn a_version_from_the_future_asks_for_a_newer_build() {
-        let text = explain(MigrateError::VersionMissing(newest() + 1)).to_string();
+        let refused = |version| next(&[(version, Vec::new())]).unwrap_err().to_string();
+        let text = refused(newest() + 1);
         assert!(text.contains("start a newer pitbossd"), "{text}");
-        let text = explain(MigrateError::VersionMissing(0)).to_string();
-        assert!(text.contains("different pitbossd"), "{text}");
+        for version in [0, newest()] {
+            let text = refused(version);
+            assert!(text.contains("different pitbossd"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn daemons_that_start_together_migrate_once() {
+        let database = crate::testing::database().await;
+        let options = database.cluster().connect_options().database("fresh");
+        sqlx::query("create database fresh")
+            .execute(&database.store.pool)
+            .await
+            .unwrap();
+        let together = [(); 4].map(|()| migrate(&options, Pooler::None));
+        for migrated in futures::future::join_all(together).await {
+            assert_eq!(migrated.unwrap(), newest());
+        }
+        assert_eq!(applied(&options, Pooler::None).await.unwrap(), newest());
     }
 }

@@ -4,8 +4,8 @@ use bandit::experiment::Revision;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
 use super::audit::ChainHead;
+use super::{StoreError, sql};
 
 /// A mutation under way: it holds the installation's row until its transaction ends.
 #[derive(Debug)]
@@ -22,12 +22,12 @@ impl Mutation {
     /// Waits for the lock. Mutations take milliseconds, so no limit is set beyond the connection's own.
     pub async fn begin(tx: &mut PgConnection) -> Result<Self, StoreError> {
         let (revision, seq, hash): (i64, i64, Vec<u8>) =
-            sqlx::query_as("select revision, audit_seq, audit_head from installation for update")
+            sql::query_as("select revision, audit_seq, audit_head from installation for update")
                 .fetch_one(&mut *tx)
                 .await?;
         // Not now(), which is when the transaction began to wait: a later mutation would carry an
         // earlier time than the one before it.
-        let (now,): (DateTime<Utc>,) = sqlx::query_as("select clock_timestamp()")
+        let (now,): (DateTime<Utc>,) = sql::query_as("select clock_timestamp()")
             .fetch_one(tx)
             .await?;
         Ok(Self {
@@ -45,7 +45,7 @@ impl Mutation {
 
 /// Everything this transaction reads from here on, it reads as of one instant. First in its transaction.
 pub async fn read_one_instant(tx: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query("set transaction isolation level repeatable read read only")
+    sql::query("set transaction isolation level repeatable read read only")
         .execute(tx)
         .await?;
     Ok(())
@@ -54,7 +54,7 @@ pub async fn read_one_instant(tx: &mut PgConnection) -> Result<(), StoreError> {
 /// The newest revision, and the database's clock; takes no lock.
 pub async fn revision(tx: &mut PgConnection) -> Result<(Revision, DateTime<Utc>), StoreError> {
     let (revision, now): (i64, DateTime<Utc>) =
-        sqlx::query_as("select revision, clock_timestamp() from installation")
+        sql::query_as("select revision, clock_timestamp() from installation")
             .fetch_one(tx)
             .await?;
     Ok((Revision(revision.cast_unsigned()), now))

@@ -8,8 +8,8 @@ use bandit::posterior::ArmStats;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
 use super::versions::running_for;
+use super::{StoreError, sql};
 
 /// Whose periods.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,7 @@ pub async fn of_lane(
     connection: &mut PgConnection,
     of: OfLane<'_>,
 ) -> Result<LanePeriods, StoreError> {
-    let rows: Vec<PeriodRow> = sqlx::query_as(
+    let rows: Vec<PeriodRow> = sql::query_as(
         "select v.version, v.published_at, v.arms, v.allocation,
              coalesce(s.seen, '{}') as seen, coalesce(s.assigned, '{}') as assigned,
              coalesce(s.exposed, '{}') as exposed, coalesce(s.resolved, '{}') as resolved,

@@ -1,11 +1,14 @@
-//! The pool of connections: how many, how long each may take, when one is tested.
+//! The pool of connections: how many, how long each may take, when one is tested, and what is between us and
+//! the server.
 
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection, Postgres, Transaction};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, sql};
 
 /// How many connections a daemon opens at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,38 +31,192 @@ const IDLE: Duration = Duration::from_mins(5);
 const SESSION: &str = "set statement_timeout = '30s'; set lock_timeout = '10s'; \
                        set idle_in_transaction_session_timeout = '60s'; set time zone 'UTC'";
 
+/// The same for one transaction, where the session is somebody else's as soon as it ends.
+const BEGIN: &str = "begin; set local statement_timeout = '30s'; set local lock_timeout = '10s'; \
+                     set local idle_in_transaction_session_timeout = '60s'; set local time zone 'UTC'";
+
+/// For a led transaction: one that idles for 10 s belongs to a leader that was stopped in the middle of it, and
+/// the next leader, who is there by then, needs the rows that it holds.
+const BEGIN_LED: &str = "begin; set local idle_in_transaction_session_timeout = '10s'";
+
+/// What is between the daemon and its database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pooler {
+    /// Nothing, or something that keeps a session for as long as a connection.
+    #[default]
+    None,
+    /// A pooler that gives every transaction another session, such as `PgBouncer` with
+    /// `pool_mode = transaction`.
+    Transaction,
+}
+
+/// A connection for statements that need no transaction of their own. Behind a pooler it is inside one all the
+/// same, which ends with this: what was written is gone unless [`Session::keep`] is called.
+#[derive(Debug)]
+pub struct Session(Held);
+
+#[derive(Debug)]
+enum Held {
+    Plain(PoolConnection<Postgres>),
+    InTransaction(Transaction<'static, Postgres>),
+}
+
+impl Session {
+    /// Keeps what was written.
+    pub async fn keep(self) -> Result<(), StoreError> {
+        match self.0 {
+            Held::Plain(_) => Ok(()),
+            Held::InTransaction(transaction) => Ok(transaction.commit().await?),
+        }
+    }
+}
+
+impl Deref for Session {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        match &self.0 {
+            Held::Plain(connection) => connection,
+            Held::InTransaction(transaction) => transaction,
+        }
+    }
+}
+
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        match &mut self.0 {
+            Held::Plain(connection) => connection,
+            Held::InTransaction(transaction) => transaction,
+        }
+    }
+}
+
 impl Store {
-    /// Opens a pool and proves it with one connection.
+    /// Opens a pool straight to the server and proves it with one connection.
     pub async fn connect(options: PgConnectOptions, size: PoolSize) -> Result<Self, StoreError> {
-        let pool = pool_of(size).connect_with(options).await?;
-        Ok(Self { pool })
+        Self::connect_through(Pooler::None, options, size).await
+    }
+
+    /// Opens a pool and proves it with one connection.
+    pub async fn connect_through(
+        pooler: Pooler,
+        options: PgConnectOptions,
+        size: PoolSize,
+    ) -> Result<Self, StoreError> {
+        let pool = pool_options(pooler, size).connect_with(pooler.options(options));
+        Ok(Self {
+            pool: pool.await?,
+            pooler,
+        })
+    }
+
+    /// A pool that is opened when it is used first, for a database that may be away.
+    pub fn connect_lazily(pooler: Pooler, options: PgConnectOptions, size: PoolSize) -> Self {
+        let pool = pool_options(pooler, size).connect_lazy_with(pooler.options(options));
+        Self { pool, pooler }
+    }
+
+    /// A connection for statements that need no transaction of their own.
+    pub async fn session(&self) -> Result<Session, StoreError> {
+        Ok(Session(match self.pooler {
+            Pooler::None => Held::Plain(self.pool.acquire().await?),
+            Pooler::Transaction => Held::InTransaction(self.begin().await?),
+        }))
+    }
+
+    /// Begins a transaction; it is rolled back unless it is committed.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        Ok(match self.pooler {
+            Pooler::None => self.pool.begin().await?,
+            Pooler::Transaction => self.pool.begin_with(BEGIN).await?,
+        })
+    }
+
+    /// Begins a transaction of a leader.
+    pub(super) async fn begin_led(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        Ok(match self.pooler {
+            Pooler::None => self.pool.begin_with(BEGIN_LED).await?,
+            Pooler::Transaction => {
+                let mut transaction = self.pool.begin_with(BEGIN).await?;
+                transaction
+                    .execute("set local idle_in_transaction_session_timeout = '10s'")
+                    .await?;
+                transaction
+            }
+        })
+    }
+
+    /// Whether each statement needs a transaction to stay with its session.
+    pub fn is_pooled(&self) -> bool {
+        self.pooler == Pooler::Transaction
+    }
+
+    /// A connection to keep. Statements on it go through [`Store::begin_on`] if [`Store::is_pooled`].
+    pub async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// Begins a transaction on a connection that is kept.
+    pub async fn begin_on<'c>(
+        &self,
+        connection: &'c mut PgConnection,
+    ) -> Result<Transaction<'c, Postgres>, StoreError> {
+        Ok(match self.pooler {
+            Pooler::None => connection.begin().await?,
+            Pooler::Transaction => connection.begin_with(BEGIN).await?,
+        })
     }
 
     /// A pool of a database that is not known yet: whoever asks it is told at once that the database is away,
     /// until [`Store::connect_to`].
-    pub fn of_no_database(size: PoolSize) -> Self {
+    pub fn of_no_database(pooler: Pooler, size: PoolSize) -> Self {
         // No such socket: connecting fails at once and reaches nobody.
         let nowhere = PgConnectOptions::new_without_pgpass()
             .socket("/nonexistent")
             .ssl_mode(PgSslMode::Disable);
-        Self {
-            pool: pool_of(size).connect_lazy_with(nowhere),
-        }
+        Self::connect_lazily(pooler, nowhere, size)
     }
 
     /// New connections go to this database.
     pub fn connect_to(&self, options: PgConnectOptions) {
-        self.pool.set_connect_options(options);
+        self.pool.set_connect_options(self.pooler.options(options));
     }
 
     /// Whether the database answers now.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("select 1").execute(&self.pool).await?;
+        let mut session = self.session().await?;
+        sql::query("select 1").execute(&mut *session).await?;
         Ok(())
     }
 }
 
-fn pool_of(size: PoolSize) -> PgPoolOptions {
+impl Pooler {
+    /// Before the first statement.
+    pub(super) fn prepare(self) {
+        if self == Self::Transaction {
+            sql::name_nothing();
+        }
+    }
+
+    /// A pooler that has not heard of a start-up parameter refuses the connection. The one that is left out is
+    /// about numbers as text, and ours travel in binary.
+    pub(super) fn options(self, options: PgConnectOptions) -> PgConnectOptions {
+        match self {
+            Self::None => options,
+            Self::Transaction => options.extra_float_digits(None),
+        }
+    }
+}
+
+async fn prepare_session(pooler: Pooler, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    if pooler == Pooler::None {
+        connection.execute(SESSION).await?;
+    }
+    Ok(())
+}
+
+fn pool_options(pooler: Pooler, size: PoolSize) -> PgPoolOptions {
+    pooler.prepare();
     PgPoolOptions::new()
         .max_connections(size.0)
         .acquire_timeout(WAIT_FOR_A_CONNECTION)
@@ -73,10 +230,5 @@ fn pool_of(size: PoolSize) -> PgPoolOptions {
                 Ok(true)
             })
         })
-        .after_connect(|connection, _| Box::pin(prepare_session(connection)))
-}
-
-async fn prepare_session(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    connection.execute(SESSION).await?;
-    Ok(())
+        .after_connect(move |connection, _| Box::pin(prepare_session(pooler, connection)))
 }

@@ -7,8 +7,8 @@ use bandit::experiment::{ArmId, ExperimentId, LaneId, Millis, Version};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
 use super::events::{Repeats, Standing};
+use super::{StoreError, sql};
 
 /// Assignments that are stored and not yet counted into the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +24,7 @@ pub async fn uncounted(
     connection: &mut PgConnection,
     experiments: &[ExperimentId],
 ) -> Result<BTreeMap<ExperimentId, Uncounted>, StoreError> {
-    let rows: Vec<(i32, i64, i64)> = sqlx::query_as(
+    let rows: Vec<(i32, i64, i64)> = sql::query_as(
         "select experiment_id, sum(assigned)::int8, sum(exposed)::int8
          from experiment_assigned_counts where experiment_id = any ($1) group by 1",
     )
@@ -49,7 +49,7 @@ pub async fn decisions_per_sec(
     connection: &mut PgConnection,
     experiments: &[ExperimentId],
 ) -> Result<BTreeMap<ExperimentId, f64>, StoreError> {
-    let rows: Vec<(i32, f64)> = sqlx::query_as(
+    let rows: Vec<(i32, f64)> = sql::query_as(
         "select experiment_id, (sum(count * case when minute = this_minute then 1
                  else 1 - extract(epoch from now() - this_minute) / 60 end) / 60)::float8
          from experiment_minutes, date_trunc('minute', now(), 'UTC') as this_minute
@@ -86,7 +86,7 @@ pub async fn event_counts(
     connection: &mut PgConnection,
     experiment: ExperimentId,
 ) -> Result<EventCounts, StoreError> {
-    let rows: Vec<(String, i16, i64)> = sqlx::query_as(
+    let rows: Vec<(String, i16, i64)> = sql::query_as(
         "select event, outcome, count from experiment_event_counts
          where experiment_id = $1 and count > 0",
     )
@@ -112,7 +112,7 @@ pub async fn repeats(
     connection: &mut PgConnection,
     experiment: ExperimentId,
 ) -> Result<Repeats, StoreError> {
-    let row: Option<(i64, i64)> = sqlx::query_as(
+    let row: Option<(i64, i64)> = sql::query_as(
         "select duplicates, conflicts from experiment_event_repeats where experiment_id = $1",
     )
     .bind(experiment.0)
@@ -140,7 +140,7 @@ pub async fn fold_horizon(
     connection: &mut PgConnection,
     experiment: ExperimentId,
 ) -> Result<FoldHorizon, StoreError> {
-    let (as_of, unfolded): (DateTime<Utc>, i64) = sqlx::query_as(
+    let (as_of, unfolded): (DateTime<Utc>, i64) = sql::query_as(
         "select coalesce(min(received_at), now()), count(*) filter (where kind = 0)
          from experiment_landing where experiment_id = $1",
     )
@@ -185,7 +185,7 @@ pub async fn assignment(
     experiment: ExperimentId,
     unit: UnitKey,
 ) -> Result<Option<AssignmentRow>, StoreError> {
-    let row: Option<FoundRow> = sqlx::query_as(
+    let row: Option<FoundRow> = sql::query_as(
         "select a.lane, a.arm, a.version, a.at, a.exposed_at, r.reward_micro
          from experiment_assignments a
          left join experiment_rewards r
@@ -224,7 +224,7 @@ pub async fn arrivals(
     events: &[&str],
     window: Millis,
 ) -> Result<Arrivals, StoreError> {
-    let (all, too_late): (i64, i64) = sqlx::query_as(
+    let (all, too_late): (i64, i64) = sql::query_as(
         "select
              (select coalesce(sum(count), 0)::int8 from experiment_event_counts
               where experiment_id = $1 and event = any ($2) and outcome <> $4),

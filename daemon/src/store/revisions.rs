@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{StoreError, lanes};
+use super::{StoreError, lanes, sql};
 
 /// An experiment as a mutation finds it.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub async fn find(tx: &mut PgConnection, key: &str) -> Result<Option<Found>, Sto
         return Ok(None);
     }
     let row: Option<(i32, Json<RunState>, i64)> =
-        sqlx::query_as("select id, run_state, revision from experiments where key = $1")
+        sql::query_as("select id, run_state, revision from experiments where key = $1")
             .bind(key)
             .fetch_optional(tx)
             .await?;
@@ -42,7 +42,7 @@ pub async fn find(tx: &mut PgConnection, key: &str) -> Result<Option<Found>, Sto
 
 /// The numbers of all experiments, ascending.
 pub async fn ids(tx: &mut PgConnection) -> Result<Vec<ExperimentId>, StoreError> {
-    let rows: Vec<(i32,)> = sqlx::query_as("select id from experiments order by id")
+    let rows: Vec<(i32,)> = sql::query_as("select id from experiments order by id")
         .fetch_all(tx)
         .await?;
     Ok(rows.into_iter().map(|(id,)| ExperimentId(id)).collect())
@@ -55,7 +55,7 @@ pub async fn create(
     revision: Revision,
     at: DateTime<Utc>,
 ) -> Result<ExperimentId, StoreError> {
-    let (id,): (i32,) = sqlx::query_as(
+    let (id,): (i32,) = sql::query_as(
         "insert into experiments (key, state, run_state, revision, lanes, created_at)
          values ($1, $2, $3, $4, '{}', $5) returning id",
     )
@@ -86,7 +86,7 @@ pub async fn put_spec(
     revision: Revision,
     at: DateTime<Utc>,
 ) -> Result<Numbered, StoreError> {
-    sqlx::query(
+    sql::query(
         "insert into experiment_revisions (experiment_id, revision, spec, created_at)
          values ($1, $2, $3, $4)",
     )
@@ -96,7 +96,7 @@ pub async fn put_spec(
     .bind(at)
     .execute(&mut *tx)
     .await?;
-    sqlx::query("update experiments set revision = $2 where id = $1")
+    sql::query("update experiments set revision = $2 where id = $1")
         .bind(id.0)
         .bind(revision.0.cast_signed())
         .execute(&mut *tx)
@@ -122,7 +122,7 @@ pub async fn put_state(
         | RunState::RolledBack { .. }
         | RunState::Archived { .. } => None,
     };
-    sqlx::query(
+    sql::query(
         "update experiments set state = $2, run_state = $3, revision = $4,
              started_at = coalesce(started_at, $5)
          where id = $1",
@@ -144,7 +144,7 @@ async fn put_arms(
     declared: &[ArmSpec],
 ) -> Result<Vec<Arm>, StoreError> {
     let stored: Vec<(i16, String)> =
-        sqlx::query_as("select arm, name from experiment_arms where experiment_id = $1")
+        sql::query_as("select arm, name from experiment_arms where experiment_id = $1")
             .bind(id.0)
             .fetch_all(&mut *tx)
             .await?;
@@ -153,7 +153,7 @@ async fn put_arms(
         .map(|(arm, name)| (name.clone(), *arm))
         .collect();
     let mut next = stored.iter().map(|(arm, _)| arm + 1).max().unwrap_or(0);
-    sqlx::query("update experiment_arms set retired = true where experiment_id = $1")
+    sql::query("update experiment_arms set retired = true where experiment_id = $1")
         .bind(id.0)
         .execute(&mut *tx)
         .await?;
@@ -173,7 +173,7 @@ async fn put_arm(
     number: i16,
     arm: &ArmSpec,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    sql::query(
         "insert into experiment_arms (experiment_id, arm, name, control, config, retired)
          values ($1, $2, $3, $4, $5, false)
          on conflict (experiment_id, arm) do update set
@@ -190,7 +190,7 @@ async fn put_arm(
 }
 
 async fn arms(tx: &mut PgConnection, id: ExperimentId) -> Result<Vec<Arm>, StoreError> {
-    let rows: Vec<(i16, String, bool, serde_json::Value, bool)> = sqlx::query_as(
+    let rows: Vec<(i16, String, bool, serde_json::Value, bool)> = sql::query_as(
         "select arm, name, control, config, retired from experiment_arms
          where experiment_id = $1 order by arm",
     )

@@ -6,8 +6,8 @@ use bandit::experiment::ExperimentId;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
 use super::units::{Drawn, Unit};
+use super::{StoreError, sql};
 
 /// What an entry says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub async fn newest(
     if units.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i32, [u8; 16], i16, i32)> = sqlx::query_as(
+    let rows: Vec<(i32, [u8; 16], i16, i32)> = sql::query_as(
         "select distinct on (r.experiment_id, r.unit_key)
              r.experiment_id, r.unit_key, r.entry, r.reward_micro
          from unnest($1::int4[], $2::bytea[]) as k (experiment_id, unit_key)
@@ -109,7 +109,7 @@ pub async fn append(
     if entries.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sql::query(
         "insert into experiment_rewards
              (experiment_id, unit_key, entry, kind, lane, arm, version, reward_micro, at)
          select *, $9 from unnest($1::int4[], $2::bytea[], $3::int2[], $4::int2[],

@@ -7,8 +7,8 @@ use bandit::posterior::{ArmStats, Moments};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
 use super::versions::running_for;
+use super::{StoreError, sql};
 use bandit::memory::Slice;
 
 /// Which slices.
@@ -47,7 +47,7 @@ pub async fn slices(
     let oldest = TimeDelta::try_milliseconds(i64::try_from(cut.age.0).unwrap_or(i64::MAX))
         .and_then(|age| cut.youngest.checked_sub_signed(age))
         .unwrap_or(DateTime::UNIX_EPOCH);
-    let rows: Vec<SliceRow> = sqlx::query_as(
+    let rows: Vec<SliceRow> = sql::query_as(
         "with published as (
              select version, published_at as began,
                  lead(published_at) over (order by version) as ended

@@ -8,7 +8,7 @@ use bandit::posterior::ArmStats;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
+use super::{StoreError, sql};
 
 /// Which row of the state. Ordered as its primary key: writers go in this order and cannot deadlock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +65,7 @@ pub async fn add(
         return Ok(());
     }
     let column = |pick: fn(&ArmStats) -> i64| gains.values().map(pick).collect::<Vec<i64>>();
-    sqlx::query(
+    sql::query(
         "insert into experiment_bandit_state as s (experiment_id, lane, arm, version,
              assigned, exposed, resolved, reward_sum_micro, reward_sq_sum_micro,
              early, early_sum_micro, early_sq_sum_micro)
@@ -112,7 +112,7 @@ pub async fn count_folds(
     if experiments.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sql::query(
         "insert into experiment_folds as f (experiment_id, folds) select id, 1 from unnest($1::int4[]) as g (id)
          on conflict (experiment_id) do update set folds = f.folds + 1",
     )
@@ -126,7 +126,7 @@ pub async fn count_folds(
 pub async fn folds(
     connection: &mut PgConnection,
 ) -> Result<BTreeMap<ExperimentId, i64>, StoreError> {
-    let rows: Vec<(i32, i64)> = sqlx::query_as("select experiment_id, folds from experiment_folds")
+    let rows: Vec<(i32, i64)> = sql::query_as("select experiment_id, folds from experiment_folds")
         .fetch_all(connection)
         .await?;
     Ok(rows
@@ -143,7 +143,7 @@ pub async fn add_minutes(
     if gains.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sql::query(
         "insert into experiment_minutes as m (experiment_id, minute, lane, arm, event,
              count, sum, sum_sq)
          select * from unnest($1::int4[], $2::timestamptz[], $3::int2[], $4::int2[], $5::text[],
@@ -222,7 +222,7 @@ pub async fn sums(
     connection: &mut PgConnection,
     experiments: &[ExperimentId],
 ) -> Result<BTreeMap<(ExperimentId, LaneId), LaneStats>, StoreError> {
-    let rows: Vec<SumRow> = sqlx::query_as(
+    let rows: Vec<SumRow> = sql::query_as(
         "select experiment_id, lane, arm, sum(assigned)::int8 as assigned,
              sum(exposed)::int8 as exposed, sum(resolved)::int8 as resolved,
              sum(reward_sum_micro)::int8 as reward_sum_micro,

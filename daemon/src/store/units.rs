@@ -7,7 +7,7 @@ use bandit::experiment::{ArmId, ExperimentId, LaneId, Version};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
+use super::{StoreError, sql};
 
 /// One unit of one experiment, ordered as the assignments' primary key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +50,7 @@ pub async fn assigned(
     if units.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<AssignedRow> = sqlx::query_as(
+    let rows: Vec<AssignedRow> = sql::query_as(
         "select a.experiment_id, a.unit_key, a.lane, a.arm, a.version, a.open, a.exposed_at
          from unnest($1::int4[], $2::bytea[]) as k (experiment_id, unit_key)
          join experiment_assignments a using (experiment_id, unit_key)",
@@ -80,7 +80,7 @@ pub async fn expose(
     if exposures.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sql::query(
         "update experiment_assignments a set exposed_at = k.at, open = true
          from unnest($1::int4[], $2::bytea[], $3::timestamptz[]) as k (experiment_id, unit_key, at)
          where a.experiment_id = k.experiment_id and a.unit_key = k.unit_key

@@ -14,7 +14,7 @@ use super::events::{LedgerEvent, Standing};
 use super::rewards::EntryKind;
 use super::state::{self, StateKey};
 use super::units::{Assigned, Drawn, drawn};
-use super::{StoreError, experiments};
+use super::{StoreError, experiments, sql};
 
 /// An experiment that may have ledgers.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub async fn subjects(
     view: &mut PgConnection,
 ) -> Result<Vec<(ExperimentId, Result<Subject, StoreError>)>, StoreError> {
     let ids: Vec<i32> =
-        sqlx::query_scalar("select id from experiments where started_at is not null order by id")
+        sql::query_scalar("select id from experiments where started_at is not null order by id")
             .fetch_all(&mut *view)
             .await?;
     let ids: Vec<ExperimentId> = ids.into_iter().map(ExperimentId).collect();
@@ -97,7 +97,7 @@ pub async fn page(
     limit: i64,
 ) -> Result<(Page, Option<UnitKey>), StoreError> {
     let after: Vec<u8> = after.map_or_else(Vec::new, |key| key.0.to_vec());
-    let rows: Vec<AssignmentRow> = sqlx::query_as(
+    let rows: Vec<AssignmentRow> = sql::query_as(
         "select unit_key, lane, arm, version, open, exposed_at from experiment_assignments
          where experiment_id = $1 and unit_key > $2 order by unit_key limit $3",
     )
@@ -130,7 +130,7 @@ async fn add_events(
     until: Option<[u8; 16]>,
     units: &mut Page,
 ) -> Result<(), StoreError> {
-    let rows: Vec<EventRow> = sqlx::query_as(
+    let rows: Vec<EventRow> = sql::query_as(
         "select unit_key, event_id, event, value, at, outcome from experiment_events
          where experiment_id = $1 and unit_key > $2 and ($3::bytea is null or unit_key <= $3)
            and outcome <> 5",
@@ -169,7 +169,7 @@ async fn add_entries(
     until: Option<[u8; 16]>,
     units: &mut Page,
 ) -> Result<(), StoreError> {
-    let rows: Vec<EntryRow> = sqlx::query_as(
+    let rows: Vec<EntryRow> = sql::query_as(
         "select unit_key, entry, kind, lane, arm, version, reward_micro from experiment_rewards
          where experiment_id = $1 and unit_key > $2 and ($3::bytea is null or unit_key <= $3)
          order by unit_key, entry",
@@ -211,7 +211,7 @@ pub async fn others(
     experiment: ExperimentId,
     names: &[&str],
 ) -> Result<Others, StoreError> {
-    let (events, unexposed): (i64, i64) = sqlx::query_as(
+    let (events, unexposed): (i64, i64) = sql::query_as(
         "select count(*), count(*) filter (where a.exposed_at is null)
          from experiment_events e left join experiment_assignments a using (experiment_id, unit_key)
          where e.experiment_id = $1 and e.outcome = 5",
@@ -219,7 +219,7 @@ pub async fn others(
     .bind(experiment.0)
     .fetch_one(&mut *view)
     .await?;
-    let named = sqlx::query_as(
+    let named = sql::query_as(
         "select distinct event, value from experiment_events
          where experiment_id = $1 and outcome = 5 and event = any ($2)",
     )
@@ -242,7 +242,7 @@ pub async fn miscounted(
     view: &mut PgConnection,
     experiment: ExperimentId,
 ) -> Result<Vec<(EventCount, i64)>, StoreError> {
-    let rows: Vec<(String, i16, i64, i64)> = sqlx::query_as(
+    let rows: Vec<(String, i16, i64, i64)> = sql::query_as(
         "with held as (
              select event, outcome, count(*) from experiment_events where experiment_id = $1 group by 1, 2
          ), kept as (
@@ -275,7 +275,7 @@ pub async fn state(
     view: &mut PgConnection,
     experiment: ExperimentId,
 ) -> Result<(BTreeMap<StateKey, ArmStats>, u64), StoreError> {
-    let rows: Vec<StateRow> = sqlx::query_as(
+    let rows: Vec<StateRow> = sql::query_as(
         "select lane, arm, version, assigned, exposed, resolved, reward_sum_micro, reward_sq_sum_micro,
              early, early_sum_micro, early_sq_sum_micro
          from experiment_bandit_state where experiment_id = $1",
@@ -288,7 +288,7 @@ pub async fn state(
         let key = state_key(experiment, drawn(row.lane, row.arm, row.version));
         *state.entry(key).or_default() += row.counts.into();
     }
-    let rows: Vec<(i16, i16, i32, i64, i64)> = sqlx::query_as(
+    let rows: Vec<(i16, i16, i32, i64, i64)> = sql::query_as(
         "select lane, arm, version, sum(assigned)::int8, sum(exposed)::int8
          from experiment_assigned_counts where experiment_id = $1 group by 1, 2, 3",
     )

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::state::{self, LaneStats};
-use super::{StoreError, TransactionError};
+use super::{StoreError, TransactionError, sql};
 use crate::learning::{self, Learner, Readings};
 use crate::publication::{self, LaneEvidence};
 
@@ -162,7 +162,7 @@ pub async fn newest_number(
     experiment: ExperimentId,
     lane: LaneId,
 ) -> Result<Version, StoreError> {
-    let newest: Option<i32> = sqlx::query_scalar(
+    let newest: Option<i32> = sql::query_scalar(
         "select version from experiment_policy_versions
          where experiment_id = $1 and lane = $2 order by version desc limit 1",
     )
@@ -188,7 +188,7 @@ pub async fn insert(tx: &mut PgConnection, version: &PolicyVersion) -> Result<bo
         let evidence = version.evidence.iter();
         evidence.map(|known| pick(&known.learned)).collect()
     };
-    let done = sqlx::query(
+    let done = sql::query(
         "insert into experiment_policy_versions (experiment_id, lane, version, revision,
              published_at, reason, arms, allocation, exposed, resolved, reward_sum_micro,
              learned_n, learned_sum, learned_sum_sq, edition, running_for_ms, burn_in)
@@ -296,7 +296,7 @@ pub async fn get(
     lane: LaneId,
     version: Version,
 ) -> Result<Option<PolicyVersion>, StoreError> {
-    let row: Option<VersionRow> = sqlx::query_as(
+    let row: Option<VersionRow> = sql::query_as(
         "select * from experiment_policy_versions
          where experiment_id = $1 and lane = $2 and version = $3",
     )
@@ -314,7 +314,7 @@ pub async fn newest(
     connection: &mut PgConnection,
     experiments: &[ExperimentId],
 ) -> Result<Vec<Result<PolicyVersion, StoreError>>, StoreError> {
-    let rows: Vec<VersionRow> = sqlx::query_as(
+    let rows: Vec<VersionRow> = sql::query_as(
         "select v.* from experiments e
          cross join lateral unnest(e.lanes) as l (lane)
          cross join lateral (
@@ -337,7 +337,7 @@ pub async fn page(
     after: (LaneId, Version),
     limit: i64,
 ) -> Result<Vec<((LaneId, Version), Result<PolicyVersion, StoreError>)>, StoreError> {
-    let rows: Vec<VersionRow> = sqlx::query_as(
+    let rows: Vec<VersionRow> = sql::query_as(
         "select * from experiment_policy_versions
          where experiment_id = $1 and (lane, version) > ($2, $3)
          order by lane, version limit $4",
@@ -404,7 +404,7 @@ pub async fn history(
 ) -> Result<Vec<Point>, StoreError> {
     let newest = newest_number(connection, experiment, lane).await?;
     let step = newest.0.div_ceil(limit.max(2) - 1).max(1);
-    let rows: Vec<PointRow> = sqlx::query_as(
+    let rows: Vec<PointRow> = sql::query_as(
         "select version, published_at, reason, burn_in, arms, allocation
          from experiment_policy_versions
          where experiment_id = $1 and lane = $2 and (version % $3 = 0 or version = $4)
@@ -429,7 +429,7 @@ pub async fn milestones(
     lane: LaneId,
     limit: i64,
 ) -> Result<Vec<Point>, StoreError> {
-    let rows: Vec<PointRow> = sqlx::query_as(
+    let rows: Vec<PointRow> = sql::query_as(
         "(select version, published_at, reason, burn_in, arms, allocation
           from experiment_policy_versions
           where experiment_id = $1 and lane = $2 and not starts_with(reason, $4)
@@ -456,7 +456,7 @@ pub async fn spec_at(
     experiment: ExperimentId,
     revision: Revision,
 ) -> Result<ExperimentSpec, StoreError> {
-    let spec: serde_json::Value = sqlx::query_scalar(
+    let spec: serde_json::Value = sql::query_scalar(
         "select spec from experiment_revisions
          where experiment_id = $1 and revision <= $2 order by revision desc limit 1",
     )
@@ -477,7 +477,7 @@ pub async fn count(
     connection: &mut PgConnection,
     experiment: ExperimentId,
 ) -> Result<u64, StoreError> {
-    let count: i64 = sqlx::query_scalar(
+    let count: i64 = sql::query_scalar(
         "select count(*) from experiment_policy_versions where experiment_id = $1",
     )
     .bind(experiment.0)

@@ -5,8 +5,8 @@ use bandit::experiment::{ArmId, ExperimentId, LaneId, Version};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
 use super::units::{Drawn, Unit};
+use super::{StoreError, sql};
 
 /// Which windows of an experiment are due, and what a unit without events is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct DueWindow {
 pub async fn oldest_open(
     tx: &mut PgConnection,
 ) -> Result<Vec<(ExperimentId, DateTime<Utc>)>, StoreError> {
-    let rows: Vec<(i32, DateTime<Utc>)> = sqlx::query_as(
+    let rows: Vec<(i32, DateTime<Utc>)> = sql::query_as(
         "with recursive oldest as (
              (select experiment_id, exposed_at from experiment_assignments where open
               order by experiment_id, exposed_at limit 1)
@@ -46,7 +46,7 @@ pub async fn oldest_open_of(
     tx: &mut PgConnection,
     experiments: &[ExperimentId],
 ) -> Result<Vec<(ExperimentId, DateTime<Utc>)>, StoreError> {
-    let rows: Vec<(i32, DateTime<Utc>)> = sqlx::query_as(
+    let rows: Vec<(i32, DateTime<Utc>)> = sql::query_as(
         "select w.experiment_id, oldest.exposed_at from unnest($1::int4[]) as w (experiment_id)
          cross join lateral (
              select exposed_at from experiment_assignments a
@@ -125,7 +125,7 @@ pub async fn close_due(
     limit: i64,
     at: DateTime<Utc>,
 ) -> Result<Due, StoreError> {
-    let rows: Vec<DueRow> = sqlx::query_as(
+    let rows: Vec<DueRow> = sql::query_as(
         "with due as materialized (
              select d.*, w.default_micro
              from unnest($1::int4[], $2::timestamptz[], $3::int4[])
@@ -212,7 +212,7 @@ pub async fn close(tx: &mut PgConnection, units: &[Unit]) -> Result<(), StoreErr
     if units.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sql::query(
         "update experiment_assignments a set open = false
          from unnest($1::int4[], $2::bytea[]) as k (experiment_id, unit_key)
          where a.experiment_id = k.experiment_id and a.unit_key = k.unit_key",

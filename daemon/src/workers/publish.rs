@@ -136,7 +136,7 @@ impl Publisher {
         }
         let sweep = self.rounds.is_multiple_of(SWEEP_EVERY);
         self.rounds += 1;
-        let mut connection = self.store.pool.acquire().await?;
+        let mut connection = self.store.session().await?;
         let now = fold::now(&mut connection).await?;
         let mut ids = BTreeSet::new();
         if sweep {

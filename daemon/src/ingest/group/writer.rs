@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, Postgres};
 
 use super::{Batch, Flush, Incoming, NotDone, Queued};
 use crate::breaker::Breaker;
@@ -104,15 +104,31 @@ impl<F: Flush> Writer<F> {
         // Taken out for the time of the statement: one that is cut off half-way must not be used again.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.store.pool.acquire().await?,
+            None => self.store.connection().await?,
         };
-        let flushed = self.flush.flush(&mut connection, items);
+        let flushed = self.flush_on(&mut connection, items);
         if let Ok(result) = tokio::time::timeout(FLUSH_LIMIT, flushed).await {
             self.connection = Some(connection);
-            return result;
+            let answers = result?;
+            self.flush.written(items, &answers);
+            return Ok(answers);
         }
         drop(connection.detach());
         Err(StoreError::Away(sqlx::Error::PoolTimedOut))
+    }
+
+    async fn flush_on(
+        &self,
+        connection: &mut PgConnection,
+        items: &[F::Item],
+    ) -> Result<Vec<F::Answer>, StoreError> {
+        if !self.store.is_pooled() {
+            return self.flush.flush(connection, items).await;
+        }
+        let mut transaction = self.store.begin_on(connection).await?;
+        let answers = self.flush.flush(&mut transaction, items).await?;
+        transaction.commit().await?;
+        Ok(answers)
     }
 }
 

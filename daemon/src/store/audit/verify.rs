@@ -3,7 +3,7 @@
 use futures::TryStreamExt;
 
 use super::{ChainHead, Row};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, sql};
 
 /// What walking the chain found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,12 +40,12 @@ pub enum Fault {
 
 /// Reads every row in order, as of one instant, and stops at the first fault.
 pub async fn verify(store: &Store) -> Result<ChainCheck, StoreError> {
-    let mut tx = store.pool.begin().await?;
-    sqlx::query("set transaction isolation level repeatable read read only")
+    let mut tx = store.begin().await?;
+    sql::query("set transaction isolation level repeatable read read only")
         .execute(&mut *tx)
         .await?;
     let (seq, hash): (i64, Vec<u8>) =
-        sqlx::query_as("select audit_seq, audit_head from installation")
+        sql::query_as("select audit_seq, audit_head from installation")
             .fetch_one(&mut *tx)
             .await?;
     let recorded = ChainHead::stored(seq, hash)?;
@@ -54,7 +54,7 @@ pub async fn verify(store: &Store) -> Result<ChainCheck, StoreError> {
         head: ChainHead::START,
         fault: None,
     };
-    let mut rows = sqlx::query_as::<_, Row>(
+    let mut rows = sql::query_as::<Row>(
         "select seq, at, actor, via, action, target, result, revision, reason, request_id, body,
              previous_hash, hash
          from experiment_audit_logs order by seq",
