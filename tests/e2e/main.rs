@@ -5,6 +5,7 @@ mod backup;
 mod campaigns;
 mod console;
 mod demo;
+mod fleet;
 mod lanes;
 mod learning;
 mod operating;

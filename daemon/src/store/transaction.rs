@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
+use super::leases::{self, Deposed, Lease};
 use super::{Store, StoreError};
 use crate::clock::Stopwatch;
 
@@ -63,7 +64,27 @@ impl Store {
         E: TransactionError,
         F: for<'tx> FnMut(&'tx mut PgConnection) -> TxFuture<'env, 'tx, Result<T, E>> + Send,
     {
-        self.run(name, work, AfterUnknownCommit::Report).await
+        let done = self.run(name, work, Manner::REPORTED).await?;
+        Ok(done.expect(NOBODY_LEADS))
+    }
+
+    /// Like [`Store::run_tx`], for the holder of `lease`: committed only if it still leads when all is written.
+    pub async fn run_led_tx<'env, T, E, F>(
+        &self,
+        name: &'static str,
+        lease: &Lease,
+        work: F,
+    ) -> Result<T, E>
+    where
+        T: Send,
+        E: TransactionError + From<Deposed>,
+        F: for<'tx> FnMut(&'tx mut PgConnection) -> TxFuture<'env, 'tx, Result<T, E>> + Send,
+    {
+        let manner = Manner {
+            lease: Some(lease),
+            ..Manner::REPORTED
+        };
+        Ok(self.run(name, work, manner).await??)
     }
 
     /// Like [`Store::run_tx`], and also run again when it is not known whether the commit happened:
@@ -78,15 +99,20 @@ impl Store {
         E: TransactionError,
         F: for<'tx> FnMut(&'tx mut PgConnection) -> TxFuture<'env, 'tx, Result<T, E>> + Send,
     {
-        self.run(name, work, AfterUnknownCommit::TryAgain).await
+        let manner = Manner {
+            after_unknown_commit: AfterUnknownCommit::TryAgain,
+            ..Manner::REPORTED
+        };
+        let done = self.run(name, work, manner).await?;
+        Ok(done.expect(NOBODY_LEADS))
     }
 
     async fn run<'env, T, E, F>(
         &self,
         name: &'static str,
         mut work: F,
-        after_unknown_commit: AfterUnknownCommit,
-    ) -> Result<T, E>
+        manner: Manner<'_>,
+    ) -> Result<Result<T, Deposed>, E>
     where
         T: Send,
         E: TransactionError,
@@ -95,14 +121,14 @@ impl Store {
         let started = Stopwatch::start();
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.run_once(&mut work).await {
-                Ok(value) => return Ok(value),
+            let error = match self.run_once(&mut work, manner.lease).await {
+                Ok(done) => return Ok(done),
                 Err(error) => error,
             };
             let again = match error.store_error() {
                 Some(StoreError::Away(_) | StoreError::Contended(_)) => true,
                 Some(StoreError::CommitUnknown(_)) => {
-                    after_unknown_commit == AfterUnknownCommit::TryAgain
+                    manner.after_unknown_commit == AfterUnknownCommit::TryAgain
                 }
                 Some(StoreError::Failed(_) | StoreError::Unreadable { .. }) | None => false,
             };
@@ -115,21 +141,50 @@ impl Store {
         }
     }
 
-    async fn run_once<'env, T, E, F>(&self, work: &mut F) -> Result<T, E>
+    async fn run_once<'env, T, E, F>(
+        &self,
+        work: &mut F,
+        lease: Option<&Lease>,
+    ) -> Result<Result<T, Deposed>, E>
     where
         T: Send,
         E: TransactionError,
         F: for<'tx> FnMut(&'tx mut PgConnection) -> TxFuture<'env, 'tx, Result<T, E>> + Send,
     {
-        let mut transaction = self.pool.begin().await.map_err(StoreError::from)?;
+        let mut transaction = match lease {
+            Some(_) => self.begin_led().await?,
+            None => self.begin().await?,
+        };
         let value = work(&mut transaction).future.await?;
+        if let Some(lease) = lease
+            && let Err(deposed) = leases::confirm(&mut transaction, lease).await?
+        {
+            return Ok(Err(deposed));
+        }
         match transaction.commit().await.map_err(StoreError::from) {
-            Ok(()) => Ok(value),
+            Ok(()) => Ok(Ok(value)),
             Err(StoreError::Away(source)) => Err(StoreError::CommitUnknown(source).into()),
             Err(other) => Err(other.into()),
         }
     }
 }
+
+/// How a transaction is carried out.
+#[derive(Clone, Copy)]
+struct Manner<'a> {
+    after_unknown_commit: AfterUnknownCommit,
+    /// Who must lead for it to be committed.
+    lease: Option<&'a Lease>,
+}
+
+impl Manner<'_> {
+    const REPORTED: Self = Self {
+        after_unknown_commit: AfterUnknownCommit::Report,
+        lease: None,
+    };
+}
+
+const NOBODY_LEADS: &str = "a transaction without a lease is not asked who leads";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AfterUnknownCommit {

@@ -20,7 +20,7 @@ use sqlx::PgConnection;
 
 use super::runner::{Round, Work};
 use crate::store::decisions::{self, Recorded};
-use crate::store::leases::{self, Deposed, Lease};
+use crate::store::leases::{Deposed, Lease};
 use crate::store::versions::running_for;
 use crate::store::{Store, StoreError, TransactionError, TxFuture, fold, state};
 use crate::world::{Live, WorldHandle};
@@ -41,15 +41,15 @@ pub enum DecideError {
     #[error("the comparison of the arms ended early")]
     Ended,
     /// Another daemon leads the decisions now.
-    #[error("another daemon leads the decisions now")]
-    Deposed,
+    #[error(transparent)]
+    Deposed(#[from] Deposed),
 }
 
 impl TransactionError for DecideError {
     fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
-            Self::Quadrature(_) | Self::Ended | Self::Deposed => None,
+            Self::Quadrature(_) | Self::Ended | Self::Deposed(_) => None,
         }
     }
 }
@@ -103,7 +103,7 @@ impl Decider {
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
-        let mut connection = self.store.pool.acquire().await?;
+        let mut connection = self.store.session().await?;
         let now = fold::now(&mut connection).await?;
         let maybe: Vec<(Arc<Live>, Rules)> = candidates
             .into_iter()
@@ -192,14 +192,10 @@ pub async fn led_look(
     lease: &Lease,
 ) -> Result<bool, DecideError> {
     store
-        .run_tx("decide", |tx| {
+        .run_led_tx("decide", lease, |tx| {
             TxFuture::new(async move {
                 let now = fold::now(tx).await?;
-                let changed = look(tx, live, rules, now).await?;
-                leases::confirm(tx, lease)
-                    .await?
-                    .map_err(|Deposed| DecideError::Deposed)?;
-                Ok(changed)
+                look(tx, live, rules, now).await
             })
         })
         .await

@@ -26,7 +26,7 @@ pub use openings::Openings;
 pub use specs::RewardSpecs;
 
 use crate::store::fold as rows;
-use crate::store::leases::{self, Deposed, Lease};
+use crate::store::leases::{Deposed, Lease};
 use crate::store::{Store, StoreError, TransactionError, TxFuture, events, state};
 
 /// Rows of each kind that one round takes: a tenth to half a second of work. Larger ones gained nothing.
@@ -89,15 +89,15 @@ pub enum FoldError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Another daemon leads the fold now.
-    #[error("another daemon leads the fold now")]
-    Deposed,
+    #[error(transparent)]
+    Deposed(#[from] Deposed),
 }
 
 impl TransactionError for FoldError {
     fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
-            Self::Deposed => None,
+            Self::Deposed(_) => None,
         }
     }
 }
@@ -110,14 +110,10 @@ pub async fn led_round(
     lease: &Lease,
 ) -> Result<Folded, FoldError> {
     store
-        .run_tx("fold", |tx| {
+        .run_led_tx("fold", lease, |tx| {
             TxFuture::new(async move {
                 let now = rows::now(tx).await?;
-                let folded = round(tx, specs, openings, BATCH, now).await?;
-                leases::confirm(tx, lease)
-                    .await?
-                    .map_err(|Deposed| FoldError::Deposed)?;
-                Ok(folded)
+                round(tx, specs, openings, BATCH, now).await
             })
         })
         .await

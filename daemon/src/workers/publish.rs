@@ -15,7 +15,7 @@ use super::runner::{Round, Work};
 use crate::learning::{self, Learner, Readings};
 use crate::publication::{LaneEvidence, next_publication};
 use crate::store::experiments::{self, Stored};
-use crate::store::leases::{self, Deposed, Lease};
+use crate::store::leases::{Deposed, Lease};
 use crate::store::state::{self, LaneStats};
 use crate::store::versions::{self, PolicyVersion, PublishError};
 use crate::store::{Store, StoreError, TransactionError, TxFuture, fold};
@@ -78,15 +78,15 @@ pub enum PublisherError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Another daemon leads the publisher now.
-    #[error("another daemon leads the publisher now")]
-    Deposed,
+    #[error(transparent)]
+    Deposed(#[from] Deposed),
 }
 
 impl TransactionError for PublisherError {
     fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
-            Self::Deposed => None,
+            Self::Deposed(_) => None,
         }
     }
 }
@@ -220,14 +220,10 @@ pub async fn led_round(
         return Ok(Published::default());
     }
     store
-        .run_tx("publish", |tx| {
+        .run_led_tx("publish", lease, |tx| {
             TxFuture::new(async move {
                 let now = fold::now(tx).await?;
-                let published = round_with(tx, ids, now, readings).await?;
-                leases::confirm(tx, lease)
-                    .await?
-                    .map_err(|Deposed| PublisherError::Deposed)?;
-                Ok(published)
+                round_with(tx, ids, now, readings).await
             })
         })
         .await

@@ -1,4 +1,5 @@
-//! The loop of a background worker: wake, lead, work, report.
+//! The loop of a background worker: wake, lead, work, report. While it works its lease is renewed beside it; when
+//! that fails, the work is dropped before another daemon can have begun it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,12 +11,15 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Stopwatch};
-use crate::store::leases::Lease;
+use crate::store::leases::{Lease, RENEW_EVERY, TRUST};
 use crate::store::{Store, StoreError};
 
 /// 60 s: ten times what the largest batches take. A run that is silent for longer hangs on a dead
 /// connection; it is dropped, its transaction with it, and the next one takes another connection.
 const RUN_LIMIT: Duration = Duration::from_mins(1);
+
+/// 2 s for giving the lease back: it expires by itself if the database does not answer.
+const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a worker's newest run went.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -74,6 +78,15 @@ pub trait Work: Send {
     ) -> impl Future<Output = Result<Round, Box<dyn std::error::Error + Send + Sync>>> + Send;
 }
 
+/// Why work was dropped half-way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum LeaseLost {
+    #[error("another daemon has taken over")]
+    Taken,
+    #[error("the lease could not be renewed in time; the database is away or slow")]
+    NotRenewed,
+}
+
 /// One worker's loop.
 #[derive(Debug)]
 pub struct Runner {
@@ -116,10 +129,16 @@ impl Runner {
                 }
             }
         }
-        if let Some(lease) = led
-            && let Err(error) = self.store.release_lease(&lease).await
-        {
-            tracing::debug!(target: "pitboss::worker", role = self.role, %error, "lease not released: it expires");
+        if let Some(lease) = led {
+            self.release(&lease).await;
+        }
+    }
+
+    async fn release(&self, lease: &Lease) {
+        let released = tokio::time::timeout(RELEASE_LIMIT, self.store.release_lease(lease)).await;
+        if !matches!(released, Ok(Ok(()))) {
+            let role = self.role;
+            tracing::debug!(target: "pitboss::worker", role, "lease not released: it expires");
         }
     }
 
@@ -156,6 +175,7 @@ impl Runner {
         work: &mut impl Work,
         led: &mut Option<Lease>,
     ) -> Result<Option<Round>, Box<dyn std::error::Error + Send + Sync>> {
+        let asked = Stopwatch::start();
         let lease = self
             .store
             .take_lease(self.role, &self.holder)
@@ -165,7 +185,29 @@ impl Runner {
         let Some(lease) = lease else {
             return Ok(None);
         };
-        work.run(&lease).await.map(Some)
+        // Work that is dropped takes its transaction with it. A renewal that is dropped has happened or not.
+        tokio::select! {
+            biased;
+            round = work.run(&lease) => round.map(Some),
+            lost = self.keep(&lease, asked) => Err(lost.into()),
+        }
+    }
+
+    /// Renews the lease again and again; ends when it is lost. `asked` runs since it was asked for.
+    async fn keep(&self, lease: &Lease, mut asked: Stopwatch) -> LeaseLost {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            let asking = Stopwatch::start();
+            let left = TRUST.saturating_sub(asked.elapsed());
+            let renewal = self.store.take_lease(lease.role, &lease.holder);
+            match tokio::time::timeout(left, renewal).await {
+                Ok(Ok(Some(renewed))) if renewed.term == lease.term => asked = asking,
+                Ok(Ok(_)) => return LeaseLost::Taken,
+                // Tried again until the trust is used up.
+                Ok(Err(_)) => {}
+                Err(_) => return LeaseLost::NotRenewed,
+            }
+        }
     }
 
     /// Logs the first failure of a row and its end; each failure is counted.
@@ -198,3 +240,6 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

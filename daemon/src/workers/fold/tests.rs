@@ -11,6 +11,7 @@ use bandit::posterior::ArmStats;
 use chrono::{DateTime, Utc};
 
 use super::{FoldError, Openings, RewardSpecs, round};
+use crate::store::TxFuture;
 use crate::store::leases;
 use crate::store::state;
 use crate::verify::verify;
@@ -352,7 +353,7 @@ async fn two_folds_at_once_have_every_effect_once() {
             match fixture.fold_batch(now, 13).await {
                 Ok(folded) if folded.is_idle() => return,
                 Ok(_) | Err(FoldError::Store(_)) => {}
-                Err(FoldError::Deposed) => panic!("there is no lease"),
+                Err(FoldError::Deposed(_)) => panic!("there is no lease"),
             }
         }
     };
@@ -361,7 +362,7 @@ async fn two_folds_at_once_have_every_effect_once() {
             match fixture.fold_batch(now, 29).await {
                 Ok(folded) if folded.is_idle() => return,
                 Ok(_) | Err(FoldError::Store(_)) => {}
-                Err(FoldError::Deposed) => panic!("there is no lease"),
+                Err(FoldError::Deposed(_)) => panic!("there is no lease"),
             }
         }
     };
@@ -390,7 +391,7 @@ async fn a_deposed_leader_writes_nothing() {
     let specs = RewardSpecs::default();
     let openings = Openings::default();
     let refused = super::led_round(store, &specs, &openings, &old).await;
-    assert!(matches!(refused, Err(FoldError::Deposed)));
+    assert!(matches!(refused, Err(FoldError::Deposed(_))));
     assert_eq!(total(&fixture).await, ArmStats::default());
     let folded = super::led_round(store, &specs, &openings, &new)
         .await
@@ -401,6 +402,51 @@ async fn a_deposed_leader_writes_nothing() {
     assert!(store.take_lease("fold", "a").await.unwrap().is_some());
     let mut tx = store.pool.begin().await.unwrap();
     assert!(leases::confirm(&mut tx, &new).await.unwrap().is_err());
+}
+
+/// The leader is stopped when it has written everything and has not asked for its lease yet.
+#[tokio::test]
+async fn a_leader_that_is_stopped_in_the_middle_of_its_transaction_writes_nothing() {
+    let fixture = fixture().await;
+    let store = fixture.store();
+    let old = store.take_lease("fold", "a").await.unwrap().unwrap();
+    fixture.assign(1, fixture.start, true).await;
+    let specs = RewardSpecs::default();
+    let openings = Openings::default();
+    let (written, has_written) = tokio::sync::oneshot::channel();
+    let (resume, resumed) = tokio::sync::oneshot::channel::<()>();
+    let mut stop = Some((written, resumed));
+    let stopped = store.run_led_tx("fold", &old, |tx| {
+        let (specs, openings, stop) = (&specs, &openings, stop.take());
+        TxFuture::new(async move {
+            // Rows that it holds are free again even if it never wakes up.
+            let patience = "show idle_in_transaction_session_timeout";
+            let patience = sqlx::query_scalar::<_, String>(patience).fetch_one(&mut *tx);
+            assert_eq!(patience.await.unwrap(), "10s");
+            let folded = round(tx, specs, openings, super::BATCH, fixture.start).await?;
+            let (written, resumed) = stop.expect("it is run once");
+            written.send(folded.assigned).unwrap();
+            let _ = resumed.await;
+            Ok::<_, FoldError>(folded)
+        })
+    });
+    let next = async {
+        assert_eq!(has_written.await.unwrap(), 1);
+        fixture
+            .execute("update leases set expires_at = now() - interval '1 second'")
+            .await;
+        let new = store.take_lease("fold", "b").await.unwrap().unwrap();
+        resume.send(()).unwrap();
+        new
+    };
+    let (refused, new) = tokio::join!(stopped, next);
+    assert!(matches!(refused, Err(FoldError::Deposed(_))));
+    assert_eq!(total(&fixture).await, ArmStats::default());
+    let folded = super::led_round(store, &specs, &openings, &new)
+        .await
+        .unwrap();
+    assert_eq!(folded.assigned, 1);
+    assert_verified(&fixture).await;
 }
 
 #[tokio::test]

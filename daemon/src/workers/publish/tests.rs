@@ -57,7 +57,7 @@ async fn publish(fixture: &Fixture, now: DateTime<Utc>) -> Published {
             TxFuture::new(async move {
                 round(tx, ids, now).await.map_err(|error| match error {
                     PublisherError::Store(error) => error,
-                    PublisherError::Deposed => StoreError::unreadable("lease", "deposed"),
+                    PublisherError::Deposed(_) => StoreError::unreadable("lease", "deposed"),
                 })
             })
         })
