@@ -8,9 +8,12 @@ pub mod database;
 mod error;
 mod opening;
 mod parts;
+mod reload;
+mod service_manager;
 mod signals;
 
 pub use error::{AppError, Exit};
+pub use reload::Reloading;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,24 +25,27 @@ use crate::http::admin::Phase;
 use build::{Base, build};
 use data_dir::{Addresses, DataDir};
 use parts::Parts;
-use signals::{Signals, parent_ended};
+use service_manager::ServiceManager;
+use signals::{Asked, Signals, parent_ended};
 
 /// Closing a connection takes a round trip on a local socket.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs the daemon on its data directory until it is told to stop. The caller has set up the logs.
-pub async fn serve(config: Config, data_dir: DataDir) -> Result<(), AppError> {
+pub async fn serve(mut reloading: Reloading, data_dir: DataDir) -> Result<(), AppError> {
     let mut signals = Signals::catch().map_err(AppError::Process)?;
     let data_dir = Arc::new(data_dir);
+    let manager = ServiceManager::new(reloading.variable(service_manager::VARIABLE));
     let (mut parts, mut ended) = Parts::new();
     let (phase, watched_phase) = watch::channel(Phase::Starting);
 
     let mut base = Base::default();
+    let config = Arc::clone(reloading.config());
     // Dropping a half-built daemon is safe: nothing was acknowledged.
     let built = tokio::select! {
         built = build(&config, &data_dir, &mut parts, &mut base, watched_phase) => built,
-        signal = signals.next() => {
-            tracing::info!(signal, "told to stop while starting");
+        asked = signals.stop() => {
+            tracing::info!(?asked, "told to stop while starting");
             drain(base, parts, config.drain_timeout).await;
             return Ok(());
         }
@@ -50,26 +56,49 @@ pub async fn serve(config: Config, data_dir: DataDir) -> Result<(), AppError> {
         return Err(error);
     }
     phase.send_replace(Phase::Ready);
+    manager.ready();
 
-    // Every arm is cancel-safe.
-    let result = tokio::select! {
-        signal = signals.next() => {
-            tracing::info!(signal, "draining");
-            Ok(())
+    let mut orphaned = std::pin::pin!(parent_ended(config.die_with_parent));
+    let result = loop {
+        // Every arm is cancel-safe.
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => {
+                    manager.reloading();
+                    reloading.reload();
+                    manager.ready();
+                }
+                Asked::Terminate => break Ok(reloading.config().drain_delay),
+                Asked::Interrupt => break Ok(Duration::ZERO),
+            },
+            () = &mut orphaned => {
+                tracing::info!("the parent process ended");
+                break Ok(Duration::ZERO);
+            }
+            part = ended.recv() => break Err(AppError::PartEnded(part.unwrap_or("daemon"))),
         }
-        () = parent_ended(config.die_with_parent) => {
-            tracing::info!("the parent process ended: draining");
-            Ok(())
-        }
-        part = ended.recv() => Err(AppError::PartEnded(part.unwrap_or("daemon"))),
     };
     phase.send_replace(Phase::Draining);
-    data_dir.withdraw_addresses();
-    tokio::select! {
-        () = drain(base, parts, config.drain_timeout) => {}
-        signal = signals.next() => tracing::warn!(signal, "told again: not waiting any longer"),
+    if let Some(leaving) = &base.leaving {
+        leaving.announce();
     }
-    result
+    manager.stopping();
+    data_dir.withdraw_addresses();
+    let delay = result.as_ref().copied().unwrap_or_default();
+    tokio::select! {
+        () = leave(base, parts, delay, reloading.config().drain_timeout) => result.map(|_| ()),
+        asked = signals.stop() => {
+            tracing::warn!(?asked, "told again: not waiting any longer");
+            Err(AppError::ToldAgain)
+        }
+    }
+}
+
+/// Goes on serving for `delay`, for whoever has not noticed yet that the daemon is not ready any more, then drains.
+async fn leave(base: Base, parts: Parts, delay: Duration, within: Duration) {
+    tracing::info!(?delay, ?within, "draining");
+    tokio::time::sleep(delay).await;
+    drain(base, parts, within.saturating_sub(delay)).await;
 }
 
 /// Says where the daemon is reached: in the data directory and in the log.

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::app::data_dir::DataDir;
-use crate::app::{self, AppError, Exit};
+use crate::app::{self, AppError, Exit, Reloading};
 use crate::config::{self, Config, Inputs, KEYS, Key, Kind, Loaded};
 use crate::telemetry;
 
@@ -107,7 +107,8 @@ fn flag(key: &'static Key) -> Arg {
 }
 
 fn run(matches: &ArgMatches) -> Result<Exit, AppError> {
-    let loaded = config::load(&inputs(matches))?;
+    let inputs = inputs(matches);
+    let loaded = config::load(&inputs)?;
     match matches.subcommand() {
         Some(("config", config)) => {
             match config.subcommand_name() {
@@ -132,7 +133,7 @@ fn run(matches: &ArgMatches) -> Result<Exit, AppError> {
         }
         Some(("doctor", _)) => in_runtime(&loaded, doctor::run),
         Some(("health", _)) => in_runtime(&loaded, health::run),
-        _ => serve(&loaded),
+        _ => serve(inputs, loaded),
     }
 }
 
@@ -154,13 +155,19 @@ fn inputs(matches: &ArgMatches) -> Inputs {
     Inputs::from_process(flags, innermost.get_one("config").cloned())
 }
 
-fn serve(loaded: &Loaded) -> Result<Exit, AppError> {
+fn serve(inputs: Inputs, loaded: Loaded) -> Result<Exit, AppError> {
     // First of all: a daemon that is refused its directory leaves no trace in it.
     let data_dir = DataDir::open(&loaded.config.data_dir)?;
     // Held until everything has ended: dropping it writes what is still queued.
-    let _logs = telemetry::log_to_files(&loaded.config)?;
-    runtime()?.block_on(app::serve(loaded.config.clone(), data_dir))?;
-    Ok(Exit::Done)
+    let logs = telemetry::log_to_files(&loaded.config)?;
+    let runtime = runtime()?;
+    let served = runtime.block_on(app::serve(
+        Reloading::new(inputs, loaded, logs.filter()),
+        data_dir,
+    ));
+    // What still runs was left behind on purpose, and may hang in a system call.
+    runtime.shutdown_background();
+    served.map(|()| Exit::Done)
 }
 
 /// Runs a command that ends by itself, with logs on stderr.

@@ -17,4 +17,4 @@ mod serve;
 pub(crate) mod tests;
 
 pub use data::{DataPort, OPENAPI};
-pub use serve::DataServer;
+pub use serve::{DataServer, Leaving};

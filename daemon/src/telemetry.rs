@@ -14,7 +14,7 @@ use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, filter, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, filter, fmt, reload};
 
 use crate::config::{Config, LogFormat};
 
@@ -25,6 +25,27 @@ const LOG_DIR_MODE: u32 = 0o750;
 #[derive(Debug)]
 pub struct Logs {
     _writers: Vec<WorkerGuard>,
+    filter: Option<LogFilter>,
+}
+
+/// What is logged, to be changed while the daemon runs.
+#[derive(Debug, Clone)]
+pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
+
+impl Logs {
+    /// What changes the filter of the rolling logs.
+    pub fn filter(&self) -> Option<LogFilter> {
+        self.filter.clone()
+    }
+}
+
+impl LogFilter {
+    /// Logs what `config` asks for from now on.
+    pub fn follow(&self, config: &Config) {
+        if let Err(error) = self.0.reload(filter_of(config)) {
+            tracing::error!(%error, "the log filter cannot be changed");
+        }
+    }
 }
 
 /// Logs that cannot be written.
@@ -87,6 +108,7 @@ pub fn log_to_stderr(config: &Config) -> Logs {
         .try_init();
     Logs {
         _writers: vec![writer],
+        filter: None,
     }
 }
 
@@ -111,10 +133,14 @@ pub fn log_to_files(config: &Config) -> Result<Logs, LogError> {
         writers.push(writer);
         layers.push(file_layer(subject, file));
     }
+    let (filter, handle) = reload::Layer::new(filter_of(config));
     let _ = tracing_subscriber::registry()
-        .with(layers.with_filter(filter_of(config)))
+        .with(layers.with_filter(filter))
         .try_init();
-    Ok(Logs { _writers: writers })
+    Ok(Logs {
+        _writers: writers,
+        filter: Some(LogFilter(handle)),
+    })
 }
 
 /// The configured filter, without the notices of statements such as `create table if not exists`.

@@ -1,12 +1,17 @@
 //! `pitbossd` as a process: started, killed, refused, stopped; as root and as an ordinary user.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, geteuid, kill_process, pidfd_open};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
@@ -15,19 +20,6 @@ const PITBOSSD: &str = env!("CARGO_BIN_EXE_pitbossd");
 
 /// A daemon starts in 2 s on an idle machine; tests share theirs.
 const PATIENCE: Duration = Duration::from_mins(2);
-
-/// Waits until `look` finds something.
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    #[expect(clippy::disallowed_methods, reason = "a test's patience is real time")]
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 /// A process that a failing test does not leave behind; its PostgreSQL ends with it.
 struct Daemon(Child);
@@ -51,10 +43,82 @@ impl Drop for Daemon {
     }
 }
 
+/// The service manager's end: hears what daemons say of themselves.
+struct Manager {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Manager {
+    fn listen(directory: &Path) -> Self {
+        let path = directory.join("notify");
+        let _ = std::fs::remove_file(&path);
+        let socket = UnixDatagram::bind(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { socket, path }
+    }
+
+    /// The next thing a daemon says.
+    fn hears(&self, what: &str) {
+        let mut said = [0; 64];
+        let length = self.socket.recv(&mut said);
+        let length = length.unwrap_or_else(|error| panic!("never heard {what}: {error}"));
+        assert_eq!(String::from_utf8_lossy(&said[..length]), what);
+    }
+}
+
+/// Waits until a process has ended, whoever's child it is.
+fn ended(pid: i32) {
+    // One that cannot be opened has ended already.
+    let Some(process) = open_process(pid) else {
+        return;
+    };
+    let mut one = [PollFd::new(&process, PollFlags::IN)];
+    assert_eq!(poll(&mut one, Some(&patience())).unwrap(), 1, "{pid} runs");
+}
+
+fn open_process(pid: i32) -> Option<OwnedFd> {
+    pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
+}
+
+fn patience() -> Timespec {
+    Timespec::try_from(PATIENCE).unwrap()
+}
+
+/// A kept connection to one of the daemon's ports.
+struct Kept(BufReader<TcpStream>);
+
+impl Kept {
+    fn open(address: &str) -> Self {
+        Self(BufReader::new(TcpStream::connect(address).unwrap()))
+    }
+
+    /// `GET path`: the head of the answer, and its body.
+    fn get(&mut self, path: &str) -> (String, String) {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: pitboss\r\n\r\n");
+        self.0.get_mut().write_all(request.as_bytes()).unwrap();
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let read = self.0.read_line(&mut head).unwrap();
+            assert!(read > 0, "closed instead of an answer, after {head:?}");
+        }
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.parse().unwrap())
+        });
+        let mut body = vec![0; length.unwrap()];
+        self.0.read_exact(&mut body).unwrap();
+        (head, String::from_utf8(body).unwrap())
+    }
+}
+
 /// A daemon's directory and how to run commands in it.
 struct Home {
     directory: TempDir,
     data_dir: PathBuf,
+    manager: Manager,
     user: Option<&'static str>,
 }
 
@@ -64,6 +128,7 @@ impl Home {
         let data_dir = directory.path().join("data");
         open(directory.path());
         Self {
+            manager: Manager::listen(directory.path()),
             directory,
             data_dir,
             user: None,
@@ -102,6 +167,8 @@ impl Home {
             .arg(self.directory.path().join("data/c.sock"))
             .args(["--data-listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0", "--install-postgres"])
+            .env("PITBOSS_DRAIN_DELAY", "0s")
+            .env("NOTIFY_SOCKET", &self.manager.path)
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null());
         command
@@ -122,20 +189,34 @@ impl Home {
         self.command(arguments).output().unwrap()
     }
 
-    /// Starts the daemon and waits until it says where it is.
+    /// Starts the daemon and waits until it says that it is ready.
     fn start(&self) -> Daemon {
+        self.start_with(&[])
+    }
+
+    fn start_with(&self, arguments: &[&str]) -> Daemon {
         let log = std::fs::File::create(self.directory.path().join("stderr")).unwrap();
-        let mut child = self.command(&["serve"]).stderr(log).spawn().unwrap();
-        eventually("the daemon is ready", || {
-            if let Some(status) = child.try_wait().unwrap() {
-                let log = std::fs::read_to_string(self.directory.path().join("stderr"));
-                panic!("the daemon ended with {status}: {}", log.unwrap());
-            }
-            let text = std::fs::read_to_string(self.data_dir.join("addresses.json")).ok()?;
-            text.contains(&format!("\"pid\":{}", child.id()))
-                .then_some(())
-        });
-        Daemon(child)
+        let mut command = self.command(&[&["serve"], arguments].concat());
+        let daemon = Daemon(command.stderr(log).spawn().unwrap());
+        let process = open_process(daemon.0.id().cast_signed()).unwrap();
+        let mut either = [
+            PollFd::new(&self.manager.socket, PollFlags::IN),
+            PollFd::new(&process, PollFlags::IN),
+        ];
+        poll(&mut either, Some(&patience())).unwrap();
+        let spoke = !either[0].revents().is_empty();
+        assert!(spoke, "the daemon ended or says nothing: {}", self.log());
+        self.manager.hears("READY=1");
+        daemon
+    }
+
+    fn addresses(&self) -> serde_json::Value {
+        let text = std::fs::read_to_string(self.data_dir.join("addresses.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("stderr")).unwrap()
     }
 
     fn postmaster(&self) -> Option<i32> {
@@ -157,14 +238,17 @@ impl Home {
 
     fn wait_until_nothing_runs(&self) {
         let postgres = self.data_dir.join("postgres");
-        eventually("PostgreSQL is gone", || {
-            let processes = std::fs::read_dir("/proc").unwrap().flatten();
-            let mut left = processes.filter(|process| {
-                let cwd = std::fs::read_link(process.path().join("cwd"));
-                cwd.is_ok_and(|cwd| cwd == postgres)
-            });
-            left.next().is_none().then_some(())
-        });
+        let runs_there = |process: &std::fs::DirEntry| {
+            let cwd = std::fs::read_link(process.path().join("cwd"));
+            cwd.is_ok_and(|cwd| cwd == postgres)
+        };
+        loop {
+            let mut processes = std::fs::read_dir("/proc").unwrap().flatten();
+            let Some(left) = processes.find(runs_there) else {
+                return;
+            };
+            ended(left.file_name().to_str().unwrap().parse().unwrap());
+        }
     }
 }
 
@@ -194,14 +278,10 @@ fn a_killed_daemon_takes_postgresql_with_it_and_comes_back() {
     let daemon = home.start();
     let postmaster = home.postmaster().unwrap();
     kill_process(Pid::from_raw(postmaster).unwrap(), Signal::KILL).unwrap();
-    eventually("another PostgreSQL", || {
-        home.postmaster().filter(|pid| *pid != postmaster)
-    });
-
-    eventually("the new PostgreSQL answers", || {
-        let migrated = home.run(&["migrate"]);
-        migrated.status.success().then_some(())
-    });
+    ended(postmaster);
+    // Until the new one answers. Each try is a process, so they are not many.
+    while !home.run(&["migrate"]).status.success() {}
+    assert_ne!(home.postmaster(), Some(postmaster));
     assert_eq!(home.run(&["verify"]).status.code(), Some(0));
     daemon.stop();
     home.wait_until_nothing_runs();
@@ -260,14 +340,8 @@ async fn what_would_do_harm_is_refused_with_a_sentence() {
         other.data_dir.join("unit-secret"),
     )
     .unwrap();
-    let second = other
-        .command(&["serve", "--database-url", &url])
-        .spawn()
-        .unwrap();
-    eventually("the second daemon is ready", || {
-        other.data_dir.join("addresses.json").exists().then_some(())
-    });
-    Daemon(second).stop();
+    other.start_with(&["--database-url", &url]).stop();
+    other.manager.hears("STOPPING=1");
 
     // A schema from the future.
     sqlx::query(
@@ -296,15 +370,17 @@ fn a_daemon_that_dies_with_its_parent_is_gone_when_the_parent_is_killed() {
     words.extend(daemon.get_args().map(ToOwned::to_owned));
     // The shell starts it in the background and waits for ever.
     let mut parent = Command::new("sh")
+        .env("NOTIFY_SOCKET", &home.manager.path)
         .args(["-c", "\"$@\" 2>/dev/null & wait", "sh"])
         .args(words)
         .spawn()
         .unwrap();
-    let addresses = home.data_dir.join("addresses.json");
-    eventually("the daemon is ready", || addresses.exists().then_some(()));
+    home.manager.hears("READY=1");
+    let pid = home.addresses()["pid"].as_i64().unwrap();
     parent.kill().unwrap();
     parent.wait().unwrap();
-    eventually("the daemon is gone", || (!addresses.exists()).then_some(()));
+    home.manager.hears("STOPPING=1");
+    ended(i32::try_from(pid).unwrap());
     home.wait_until_nothing_runs();
 }
 
@@ -347,4 +423,79 @@ fn a_missing_postgresql_and_a_closed_directory_are_told_with_the_way_out() {
     let told = stderr(&home.run(&["serve"]));
     let way_out = format!("chmod o+x {}", closed.display());
     assert!(told.contains(&way_out), "{told}");
+}
+
+#[test]
+fn a_daemon_that_is_to_stop_serves_on_and_sends_its_clients_away_until_told_again() {
+    let home = Home::new();
+    let mut daemon = home.start_with(&["--drain-delay", "4m", "--drain-timeout", "5m"]);
+    let addresses = home.addresses();
+    let [data, admin] = ["data", "admin"].map(|port| addresses[port].as_str().unwrap());
+    let mut kept = Kept::open(data);
+    let (head, _) = kept.get("/api/experiments");
+    assert!(!head.contains("connection: close"), "{head}");
+
+    daemon.signal(Signal::TERM);
+    home.manager.hears("STOPPING=1");
+    let (head, body) = Kept::open(admin).get("/readyz");
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    assert!(body.contains("draining"), "{body}");
+    for mut client in [kept, Kept::open(data)] {
+        let (head, _) = client.get("/api/experiments");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(head.contains("connection: close"), "{head}");
+    }
+
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.0.wait().unwrap().code(), Some(1));
+    let told = home.log();
+    assert!(told.contains("told to stop a second time"), "{told}");
+    home.wait_until_nothing_runs();
+}
+
+#[test]
+fn a_thousand_reloads_cost_no_request_and_a_wrong_configuration_is_never_in_force() {
+    let home = Home::new();
+    let file = home.directory.path().join("pitbossd.toml");
+    std::fs::write(&file, "drain_timeout = '40s'\n").unwrap();
+    let daemon = home.start_with(&["--config", file.to_str().unwrap()]);
+    let addresses = home.addresses();
+    let [data, admin] = ["data", "admin"].map(|port| addresses[port].as_str().unwrap());
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let served = std::thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            let (mut client, mut served) = (Kept::open(data), 0);
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let (head, _) = client.get("/api/experiments");
+                assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+                served += 1;
+            }
+            served
+        });
+        for number in 0..1_000 {
+            let text = match number % 4 {
+                0 => "drain_timeout = '41s'\n",
+                1 => "drain_timeout = '59s'\nlog = '=='\n",
+                2 => "drain_timeout = '42s'\nenvironment = 'elsewhere'\n",
+                _ => "drain_timeout = \n",
+            };
+            std::fs::write(&file, text).unwrap();
+            daemon.signal(Signal::HUP);
+            home.manager.hears("RELOADING=1");
+            home.manager.hears("READY=1");
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        client.join().unwrap()
+    });
+    assert!(served > 0);
+    let (_, metrics) = Kept::open(admin).get("/metrics");
+    for result in ["ok", "refused"] {
+        let counted = format!("pitboss_config_reloads_total{{result=\"{result}\"}} 500");
+        assert!(metrics.contains(&counted), "{metrics}");
+    }
+    daemon.stop();
+    let told = home.log();
+    assert!(told.contains("needs a restart"), "{told}");
+    assert!(told.contains("\"within\":\"42s\""), "{told}");
+    assert!(!told.contains("elsewhere"), "{told}");
 }

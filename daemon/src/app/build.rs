@@ -18,7 +18,7 @@ use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::admin::{self, Phase, Watched};
-use crate::http::{DataPort, DataServer};
+use crate::http::{DataPort, DataServer, Leaving};
 use crate::ingest::{Ingest, Outage, Standing};
 use crate::operations::KillSwitch;
 use crate::reading::Reading;
@@ -40,6 +40,7 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 pub(super) struct Base {
     pub(super) database: Option<OpenDatabase>,
     pub(super) store: Option<Store>,
+    pub(super) leaving: Option<Leaving>,
 }
 
 /// Builds everything, in the order in which it depends on each other.
@@ -120,12 +121,9 @@ pub(super) async fn build(
         *secret.expose(),
     );
     let calls = Calls::new(ingest);
-    let data = serve_data(
-        config,
-        parts,
-        DataPort::new(Arc::clone(&calls), reading.clone()),
-    )
-    .await?;
+    let port = DataPort::new(Arc::clone(&calls), reading.clone());
+    let (data, leaving) = serve_data(config, parts, port).await?;
+    base.leaving = Some(leaving);
     let data_rpc = serve_data_rpc(config, parts, calls).await?;
     let ground = Ground {
         config,
@@ -216,7 +214,7 @@ async fn serve_data(
     config: &Config,
     parts: &mut Parts,
     port: DataPort,
-) -> Result<SocketAddr, AppError> {
+) -> Result<(SocketAddr, Leaving), AppError> {
     let failed = |source| AppError::Listen {
         on: config.data_listen.to_string(),
         source,
@@ -225,9 +223,10 @@ async fn serve_data(
         .await
         .map_err(failed)?;
     let address = server.local_addr().map_err(failed)?;
+    let leaving = server.leaving();
     let part = parts.add("data port");
     part.run(server.run(part.stop()));
-    Ok(address)
+    Ok((address, leaving))
 }
 
 /// Where it was asked for.

@@ -68,6 +68,11 @@ pub enum AppError {
     /// What is kept for a start without the database.
     #[error("cannot use the data directory")]
     Saver(#[source] std::io::Error),
+    /// A second signal while it drained.
+    #[error(
+        "told to stop a second time: ended without finishing what was under way; it is safe to start again"
+    )]
+    ToldAgain,
     /// The runtime or a signal handler.
     #[error("cannot set up the process")]
     Process(#[source] std::io::Error),
@@ -130,6 +135,7 @@ impl AppError {
             | Self::PartEnded(_)
             | Self::Spool(_)
             | Self::Saver(_)
+            | Self::ToldAgain
             | Self::Process(_) => Exit::Failed,
         }
     }

@@ -1,4 +1,4 @@
-//! What tells the daemon to stop: a signal, or the end of its parent.
+//! What tells the daemon to stop or to read its configuration again: a signal, or the end of its parent.
 
 use std::time::Duration;
 
@@ -13,22 +13,46 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// SIGTERM, of whoever runs services: stop without a client noticing.
+    Terminate,
+    /// SIGINT, of a person at a terminal: the same, at once.
+    Interrupt,
+    /// SIGHUP: read the configuration again.
+    Reload,
 }
 
 impl Signals {
-    /// Catches SIGTERM and SIGINT.
+    /// Catches SIGTERM, SIGINT and SIGHUP.
     pub(super) fn catch() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
-    /// The next one, by name. Cancel-safe.
-    pub(super) async fn next(&mut self) -> &'static str {
+    /// What the next one asks for. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Asked::Terminate,
+            _ = self.interrupt.recv() => Asked::Interrupt,
+            _ = self.hang_up.recv() => Asked::Reload,
+        }
+    }
+
+    /// The next one that asks to stop; nothing is read again meanwhile. Cancel-safe.
+    pub(super) async fn stop(&mut self) -> Asked {
+        loop {
+            match self.next().await {
+                Asked::Reload => {}
+                stop => return stop,
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 /// Every key.
-pub const KEYS: [Key; 20] = [
+pub const KEYS: [Key; 22] = [
     Key {
         name: "data_dir",
         flag: "data-dir",
@@ -144,8 +144,15 @@ pub const KEYS: [Key; 20] = [
         name: "drain_timeout",
         flag: "drain-timeout",
         kind: Kind::Value("DURATION"),
-        help: "How long requests and workers may take to finish after SIGTERM, 1s to 10m",
+        help: "How long stopping may take after SIGTERM, with drain_delay, 1s to 10m",
         default: "30s",
+    },
+    Key {
+        name: "drain_delay",
+        flag: "drain-delay",
+        kind: Kind::Value("DURATION"),
+        help: "How long it goes on serving after SIGTERM while /readyz already says 503: two looks of your balancer, 0s to 5m",
+        default: "5s; 0s with die_with_parent",
     },
     Key {
         name: "log",
@@ -186,6 +193,11 @@ impl Key {
     /// The environment variable.
     pub fn variable(&self) -> String {
         format!("PITBOSS_{}", self.name.to_ascii_uppercase())
+    }
+
+    /// Whether a change of its value takes effect on SIGHUP; the others need a restart.
+    pub fn is_live(&self) -> bool {
+        matches!(self.name, "log" | "drain_timeout" | "drain_delay")
     }
 
     /// Whether its value is never shown.

@@ -19,6 +19,9 @@ use super::usual::{usual_data_dir, usual_log_dir};
 use crate::postgres::ClusterSettings;
 use crate::store::{PoolSize, Pooler};
 
+/// 5 s: what the common balancers need to notice `/readyz` or the end of an endpoint.
+const USUAL_DRAIN_DELAY: Duration = Duration::from_secs(5);
+
 /// Checks every value.
 pub(super) fn read(settings: &[Setting], inputs: &Inputs) -> Result<Config, ConfigError> {
     let mut reader = Reader {
@@ -53,6 +56,8 @@ impl Reader<'_> {
             )
         });
         let environment = self.name("environment", "local");
+        let die_with_parent = self.switch("die_with_parent");
+        let drain_timeout = self.duration("drain_timeout", 30, 1..=600);
         Config {
             production: self.switch("production") || environment.starts_with("prod"),
             environment,
@@ -66,11 +71,12 @@ impl Reader<'_> {
             unit_secret_file: self.path("unit_secret_file"),
             sticky_cache_bytes: self.number("sticky_cache", 128_u64, 1..=65_536) * 1024 * 1024,
             spool_bytes: self.number("spool", 1_024_u64, 1..=1_048_576) * 1024 * 1024,
-            drain_timeout: self.duration("drain_timeout"),
+            drain_timeout,
+            drain_delay: self.drain_delay(drain_timeout, die_with_parent),
             log: self.log_filter(),
             log_format: self.log_format(),
             log_files: self.number("log_files", 14, 1..=3650),
-            die_with_parent: self.switch("die_with_parent"),
+            die_with_parent,
             data_dir,
             log_dir,
         }
@@ -195,15 +201,42 @@ impl Reader<'_> {
         .unwrap_or(default)
     }
 
-    fn duration(&mut self, key: &'static str) -> Duration {
+    /// Within `range`, which is in seconds like the default.
+    fn duration(
+        &mut self,
+        key: &'static str,
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> Duration {
+        let limits = (range.start() * 1_000)..=(range.end() * 1_000);
         self.value(key, |text| {
             let length: Millis = text.parse().map_err(|error| format!("{error}"))?;
-            if (1_000..=600_000).contains(&length.0) {
+            if limits.contains(&length.0) {
                 return Ok(length.to_std());
             }
-            Err(format!("{length} does not fit; use 1s to 10m"))
+            let [least, most] = [*limits.start(), *limits.end()].map(Millis);
+            Err(format!("{length} does not fit; use {least} to {most}"))
         })
-        .unwrap_or(Duration::from_secs(30))
+        .unwrap_or(Duration::from_secs(default))
+    }
+
+    /// A part of `whole`. Nobody balances between daemons that end with the process that started them.
+    fn drain_delay(&mut self, whole: Duration, with_parent: bool) -> Duration {
+        if self.setting("drain_delay").value.is_none() {
+            let usual = if with_parent {
+                Duration::ZERO
+            } else {
+                USUAL_DRAIN_DELAY
+            };
+            return usual.min(whole / 2);
+        }
+        let delay = self.duration("drain_delay", 0, 0..=300);
+        if delay >= whole {
+            let origin = self.setting("drain_delay").origin.clone();
+            let message = "it must be shorter than drain_timeout, which it is a part of".to_owned();
+            self.refuse("drain_delay", origin, message);
+        }
+        delay
     }
 
     fn switch(&mut self, key: &'static str) -> bool {

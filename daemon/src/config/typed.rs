@@ -41,8 +41,10 @@ pub struct Config {
     pub sticky_cache_bytes: u64,
     /// Disk for what is acknowledged while the database is away, in bytes.
     pub spool_bytes: u64,
-    /// How long draining may take.
+    /// How long stopping may take, `drain_delay` included.
     pub drain_timeout: Duration,
+    /// How long it goes on serving when it is to stop.
+    pub drain_delay: Duration,
     /// What is logged.
     pub log: String,
     /// How stderr is written.
@@ -51,6 +53,21 @@ pub struct Config {
     pub log_files: usize,
     /// Whether to stop with the process that started this one.
     pub die_with_parent: bool,
+}
+
+impl Config {
+    /// This, with the keys of `newer` that may change while the daemon runs; [`Key::is_live`] names the same.
+    ///
+    /// [`Key::is_live`]: super::Key::is_live
+    #[must_use]
+    pub fn with_live_keys_of(&self, newer: &Self) -> Self {
+        Self {
+            log: newer.log.clone(),
+            drain_timeout: newer.drain_timeout,
+            drain_delay: newer.drain_delay,
+            ..self.clone()
+        }
+    }
 }
 
 /// Which PostgreSQL.

@@ -35,6 +35,12 @@ impl Limits {
         idle: Duration::from_secs(75),
         write: Duration::from_secs(10),
     };
+
+    /// As the daemon stops: a client that has just connected sends its request within a second or not at all.
+    pub(super) const LEAVING: Self = Self {
+        idle: Duration::from_secs(1),
+        ..Self::SERVICE
+    };
 }
 
 /// Whose turn it is on a connection, told by the service to the stream: odd while a request is being

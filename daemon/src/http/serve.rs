@@ -7,8 +7,11 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,6 +19,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::data::DataPort;
 use super::patience::{Limits, Patient, Turns};
@@ -35,6 +39,23 @@ const HEAD_BYTES: usize = 16 * 1024;
 pub struct DataServer {
     listener: TcpListener,
     port: Arc<DataPort>,
+    leaving: Leaving,
+}
+
+/// Whether the daemon is about to stop: from then on every answer asks its client to connect anew, so that a
+/// balancer that has noticed sends it elsewhere, and no client finds its connection closed under its request.
+#[derive(Debug, Clone, Default)]
+pub struct Leaving(Arc<AtomicBool>);
+
+impl Leaving {
+    /// Says so, for good.
+    pub fn announce(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_announced(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl DataServer {
@@ -43,7 +64,13 @@ impl DataServer {
         Ok(Self {
             listener: TcpListener::bind(address).await?,
             port: Arc::new(port),
+            leaving: Leaving::default(),
         })
+    }
+
+    /// What tells its clients that it is about to stop.
+    pub fn leaving(&self) -> Leaving {
+        self.leaving.clone()
     }
 
     /// Where it listens.
@@ -51,7 +78,8 @@ impl DataServer {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop`, then takes no more connections and lets those in flight finish.
+    /// Serves until `stop`. Then connections that the kernel has taken already get one answer, requests in flight
+    /// are finished, and no more are taken.
     pub async fn run(self, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let graceful = GracefulShutdown::new();
@@ -61,7 +89,7 @@ impl DataServer {
                 () = stop.cancelled() => break,
                 accepted = accept(&self.listener, &places) => accepted,
             };
-            let connection = connection(stream, Arc::clone(&self.port));
+            let connection = self.connection(stream, Limits::SERVICE);
             let watched = graceful.watch(connection);
             tokio::spawn(async move {
                 // Broken, slow and garbling peers are everyday; nobody could act on a line about each.
@@ -71,47 +99,70 @@ impl DataServer {
                 drop(place);
             });
         }
+        self.leaving.announce();
+        let late = self.take_backlog();
         drop(self.listener);
-        if tokio::time::timeout(DRAIN, graceful.shutdown())
-            .await
-            .is_err()
-        {
+        let drained = async { tokio::join!(graceful.shutdown(), late.wait()) };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
             tracing::warn!(after = ?DRAIN, "connections cut off");
         }
     }
-}
 
-fn connection(
-    stream: TcpStream,
-    port: Arc<DataPort>,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-    // Answers are one packet; waiting for more to send would cost 40 ms each.
-    let _ = stream.set_nodelay(true);
-    let turns = Turns::default();
-    let stream = TokioIo::new(Patient::new(stream, turns.clone(), Limits::SERVICE));
-    // Requests share what is the connection's own: cores that count their references to one port wait for each other.
-    let own = Arc::new((port, turns));
-    let service = service_fn(move |request| {
-        let own = Arc::clone(&own);
-        async move {
-            let (port, turns) = &*own;
-            turns.next();
-            let answer = port.answer(request).await;
-            turns.next();
-            Ok::<_, Infallible>(answer)
+    /// Serves what the kernel has accepted for us: to reset those connections would be to lose requests of clients
+    /// that came in time. hyper would close them at once when it drains, so they are not among its own.
+    fn take_backlog(&self) -> TaskTracker {
+        let late = TaskTracker::new();
+        while let Some(Ok((stream, _))) = self.listener.accept().now_or_never() {
+            let connection = self.connection(stream, Limits::LEAVING);
+            late.spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "connection ended");
+                }
+            });
         }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        // `Patient` tells a slow head from an idle connection, which this cannot.
-        .header_read_timeout(None)
-        // No `pipeline_flush`: it keeps an answer back while half of the next request is there, and swallows the
-        // 400 and 431 of a head that is broken or too large.
-        .max_header_size(HEAD_BYTES)
-        // Otherwise each request asks the kernel once more whether its client has hung up. Who has gets no answer
-        // anyway, and what it asked for is carried out.
-        .half_close(true)
-        // Head and body of an answer go out as one piece: copying 200 bytes is cheaper than telling the kernel of two.
-        .writev(false)
-        .serve_connection(stream, service)
+        late.close();
+        late
+    }
+
+    fn connection(
+        &self,
+        stream: TcpStream,
+        limits: Limits,
+    ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + use<> {
+        // Answers are one packet; waiting for more to send would cost 40 ms each.
+        let _ = stream.set_nodelay(true);
+        let turns = Turns::default();
+        let stream = TokioIo::new(Patient::new(stream, turns.clone(), limits));
+        // Requests share what is the connection's own: cores that count their references to one port wait for each other.
+        let own = Arc::new((Arc::clone(&self.port), self.leaving.clone(), turns));
+        let service = service_fn(move |request| {
+            let own = Arc::clone(&own);
+            async move {
+                let (port, leaving, turns) = &*own;
+                turns.next();
+                let mut answer = port.answer(request).await;
+                turns.next();
+                if leaving.is_announced() {
+                    answer
+                        .headers_mut()
+                        .insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
+        });
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            // `Patient` tells a slow head from an idle connection, which this cannot.
+            .header_read_timeout(None)
+            // No `pipeline_flush`: it keeps an answer back while half of the next request is there, and swallows
+            // the 400 and 431 of a head that is broken or too large.
+            .max_header_size(HEAD_BYTES)
+            // Otherwise each request asks the kernel once more whether its client has hung up. Who has gets no
+            // answer anyway, and what it asked for is carried out.
+            .half_close(true)
+            // Head and body of an answer go out as one piece: copying 200 bytes is cheaper than telling the
+            // kernel of two.
+            .writev(false)
+            .serve_connection(stream, service)
+    }
 }

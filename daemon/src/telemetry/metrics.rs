@@ -32,6 +32,7 @@ use Form::{Counter, Gauge, Rows, Seconds};
 const METRICS: &[(&str, Form, &str)] = &[
     ("pitboss_build_info", Gauge, "always 1; the labels say what is running"),
     ("pitboss_ready", Gauge, "1 while the daemon takes traffic"),
+    ("pitboss_config_reloads_total", Counter, "times the configuration was read again, by whether it could be"),
     ("pitboss_assignments_total", Counter, "answered assigns, by experiment and where the arm came from"),
     ("pitboss_events_total", Counter, "received events, by experiment and what became of them"),
     ("pitboss_decision_duration_seconds", Seconds, "time to answer an assign, from admission to the arm"),

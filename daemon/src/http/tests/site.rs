@@ -49,7 +49,7 @@ pub(crate) struct Port {
     pub(crate) outage: Outage,
     _spool_dir: TempDir,
     _writers: Writers,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
 }
 
 impl Drop for Port {
@@ -125,6 +125,13 @@ impl Site {
 impl Port {
     /// A data port on `store`, as a second daemon would open it.
     pub(crate) async fn open(store: &Store) -> Self {
+        let (port, server) = Self::bound(store).await;
+        tokio::spawn(server.run(port.stop.clone()));
+        port
+    }
+
+    /// One that clients can connect to and that is not served yet.
+    pub(crate) async fn bound(store: &Store) -> (Self, DataServer) {
         let (world, refresher) = WorldHandle::open(store.clone()).await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(refresher.run(stop.clone()));
@@ -152,8 +159,7 @@ impl Port {
             .await
             .unwrap();
         let address = server.local_addr().unwrap();
-        tokio::spawn(server.run(stop.clone()));
-        Self {
+        let port = Self {
             address,
             world,
             ingest,
@@ -162,7 +168,8 @@ impl Port {
             calls,
             _writers: writers,
             stop,
-        }
+        };
+        (port, server)
     }
 
     pub(crate) async fn client(&self) -> Client {
