@@ -21,6 +21,7 @@ pub mod operations;
 pub mod postgres;
 pub mod publication;
 pub mod reading;
+pub mod replica;
 pub mod rpc;
 pub mod spool;
 pub mod sticky;

@@ -10,6 +10,7 @@ mod explain;
 mod figures;
 mod insights;
 mod lanes;
+mod origin;
 mod results;
 mod row;
 mod whatif;
@@ -24,6 +25,7 @@ pub use error::ReadingError;
 
 use crate::clock::Clock;
 use crate::learning::Readings;
+use crate::replica::Replica;
 use crate::store::Store;
 use crate::world::{Live, WorldHandle};
 use beliefs::Beliefs;
@@ -32,6 +34,7 @@ use beliefs::Beliefs;
 #[derive(Clone)]
 pub struct Reading {
     store: Store,
+    replica: Option<Replica>,
     world: WorldHandle,
     clock: Clock,
     unit_secret: [u8; 32],
@@ -50,11 +53,21 @@ impl Reading {
     pub fn new(store: Store, world: WorldHandle, clock: Clock, unit_secret: [u8; 32]) -> Self {
         Self {
             store,
+            replica: None,
             world,
             clock,
             unit_secret,
             beliefs: Arc::default(),
             readings: Readings::default(),
+        }
+    }
+
+    /// The same, with results, insights and charts read from `replica` while it is there.
+    #[must_use]
+    pub fn with_replica(self, replica: Replica) -> Self {
+        Self {
+            replica: Some(replica),
+            ..self
         }
     }
 
@@ -65,7 +78,7 @@ impl Reading {
             .iter()
             .filter_map(|key| world.get(key.as_str()).cloned())
             .collect();
-        self.rows_of(&lives).await
+        self.rows_of(&self.store, &lives).await
     }
 
     /// The rows of all experiments, in key order; the archived ones last.
@@ -73,31 +86,45 @@ impl Reading {
         let world = self.world.load();
         let mut lives: Vec<Arc<Live>> = world.in_key_order().into_iter().cloned().collect();
         lives.sort_by_key(|live| live.serving.state.name() == "archived");
-        self.rows_of(&lives).await
+        self.rows_of(&self.store, &lives).await
     }
 
     /// One experiment's row.
     pub async fn row(&self, key: &str) -> Result<Row, ReadingError> {
-        let live = self.live(key)?;
-        let mut rows = self.rows_of(&[live]).await?;
-        rows.pop()
-            .ok_or_else(|| ReadingError::NotFound(key.to_owned()))
+        self.row_of(&self.store, &self.live(key)?).await
     }
 
     /// One experiment's screen.
     pub async fn detail(&self, key: &str) -> Result<Detail, ReadingError> {
-        detail::detail(self, &self.live(key)?).await
+        let live = &self.live(key)?;
+        let origin = self.origin();
+        let read = detail::detail(self, live, &origin).await;
+        match self.instead(&origin, &read) {
+            Some(primary) => detail::detail(self, live, &primary).await,
+            None => read,
+        }
     }
 
     /// Counts, rates and posteriors of every lane.
     pub async fn results(&self, key: &str) -> Result<Results, ReadingError> {
-        let live = self.live(key)?;
-        results::results(self, &live).await
+        let live = &self.live(key)?;
+        let origin = self.origin();
+        let read = results::results(self, live, &origin).await;
+        match self.instead(&origin, &read) {
+            Some(primary) => results::results(self, live, &primary).await,
+            None => read,
+        }
     }
 
     /// The reading of the results.
     pub async fn insights(&self, key: &str) -> Result<Insights, ReadingError> {
-        insights::insights(self, &self.live(key)?).await
+        let live = &self.live(key)?;
+        let origin = self.origin();
+        let read = insights::insights(self, live, &origin).await;
+        match self.instead(&origin, &read) {
+            Some(primary) => insights::insights(self, live, &primary).await,
+            None => read,
+        }
     }
 
     /// Why a unit has its arm. `unit` is its id, or its key in hex as an explanation shows it.
@@ -112,8 +139,14 @@ impl Reading {
         whatif::read(self, &live, request).await
     }
 
-    async fn rows_of(&self, lives: &[Arc<Live>]) -> Result<Vec<Row>, ReadingError> {
-        let figures = figures::read(&self.store, lives).await?;
+    async fn row_of(&self, store: &Store, live: &Arc<Live>) -> Result<Row, ReadingError> {
+        let mut rows = self.rows_of(store, std::slice::from_ref(live)).await?;
+        rows.pop()
+            .ok_or_else(|| ReadingError::NotFound(live.serving.key.to_string()))
+    }
+
+    async fn rows_of(&self, store: &Store, lives: &[Arc<Live>]) -> Result<Vec<Row>, ReadingError> {
+        let figures = figures::read(store, lives).await?;
         let now = self.clock.now();
         let mut rows = Vec::with_capacity(lives.len());
         for live in lives {

@@ -19,6 +19,7 @@ pub mod migrations;
 pub mod mutations;
 pub mod periods;
 mod pool;
+pub mod replication;
 pub mod results;
 pub mod revisions;
 pub mod rewards;

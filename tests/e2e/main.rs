@@ -13,5 +13,6 @@ mod outage;
 mod pgbouncer;
 mod readme;
 mod real_input;
+mod replica;
 mod services;
 mod stories;

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::experiments::{ArmRow, Row};
+use protocol::source::Source;
 
-use crate::output::{Role, Span};
+use crate::output::{Role, Span, Text};
 
 /// `1,482,390`
 pub(super) fn count(number: u64) -> String {
@@ -26,6 +27,20 @@ pub(super) fn percent(share: f64) -> String {
 /// A probability with three digits; one that is nearly certain does not look certain, here as on the screens.
 pub(super) fn probability(p: f64) -> String {
     crate::view::text::probability(p)
+}
+
+/// Where figures were read from, where that is worth a line; a fallback is worth a warning.
+pub(super) fn source(source: Option<&Source>) -> Text {
+    let mut text = Text::new();
+    if let Some(source) = source {
+        let role = if source.note.is_some() {
+            Role::Warn
+        } else {
+            Role::Dim
+        };
+        text.line([Span::new(role, format!("  {}", source.in_words()))]);
+    }
+    text
 }
 
 /// `2026-02-01 12:04:31Z`

@@ -3,7 +3,7 @@
 use protocol::experiments::Insights;
 
 use super::daemon::Daemon;
-use super::format::{count, instant, probability};
+use super::format::{count, instant, probability, source};
 use super::{Failure, decision, evidence};
 use crate::output::{Align, Answer, Role, Span, Table, Text, plain, versioned};
 use crate::units::Units;
@@ -23,6 +23,7 @@ pub(super) fn text(insights: &Insights) -> Text {
         Span::new(Role::Strong, &insights.experiment),
         plain(format!("  as of {}", instant(insights.as_of))),
     ]);
+    text.append(source(insights.source.as_ref()));
     text.say(&insights.summary);
     if let Some(decision) = &insights.decision {
         decision::whole(decision, &mut text);

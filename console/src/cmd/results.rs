@@ -4,7 +4,7 @@ use protocol::experiments::{ArmInFlight, LaneResults, Results};
 
 use super::daemon::Daemon;
 use super::evidence;
-use super::format::{count, instant, percent, state};
+use super::format::{count, instant, percent, source, state};
 use super::{Failure, decision};
 use crate::output::{Align, Answer, Role, Span, Table, Text, plain, versioned};
 use crate::units::Units;
@@ -26,6 +26,7 @@ pub(super) fn text(results: &Results) -> Text {
         state(&results.state),
         plain(format!("  as of {}", instant(results.as_of))),
     ]);
+    text.append(source(results.source.as_ref()));
     text.append(counts(results));
     let units = Units::of(results.scale);
     if results.lanes.len() > 1 {

@@ -122,6 +122,7 @@ pub(super) fn young_row() -> Row {
 
 pub(super) fn detail() -> Detail {
     Detail {
+        source: None,
         lanes: Vec::new(),
         now: now(),
         row: row(),
@@ -168,6 +169,7 @@ fn lane_results(lane: &str, policy: &str, share: f64, earned: (f64, f64, f64)) -
 
 pub(super) fn results() -> Results {
     Results {
+        source: None,
         experiment: "checkout_button".into(),
         state: "running".into(),
         as_of: now(),
@@ -272,6 +274,7 @@ pub(super) fn insights() -> Insights {
         recommendation: words.into(),
     };
     Insights {
+        source: None,
         experiment: "checkout_button".into(),
         as_of: now(),
         summary: "blue leads: 9.45% against 8.12%, P(best) 0.994".into(),

@@ -5,6 +5,7 @@
 //! Whatever went is one `tab` away.
 
 use protocol::experiments::{Detail, Row};
+use protocol::source::Source;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
@@ -52,9 +53,11 @@ pub(super) fn title(model: &Model, paper: &Paper) -> Vec<(Role, String)> {
     let mut parts = vec![
         format!("{}{age}", row.state.replace('_', " ")),
         policy(model, row),
+        source(model),
         format!("{} dec/s", text::rate(row.decisions_per_sec)),
         format!("{} units", text::count(row.assigned)),
     ];
+    parts.retain(|part| !part.is_empty());
     let width = usize::from(paper.area.width);
     let room = |parts: &[String]| width.saturating_sub(text::width(&parts.join("  ")) + 4);
     while parts.len() > 1 && room(&parts) < 15 + text::width(key).min(24) {
@@ -98,6 +101,12 @@ fn policy(model: &Model, row: &Row) -> String {
         (true, Some(_)) => format!("lane {}: ", row.lane),
     };
     format!("{of_lane}{} v{}", row.policy, row.version)
+}
+
+/// Where the charts were read from, where a replica is configured.
+fn source(model: &Model) -> String {
+    let source = detail(model).and_then(|detail| detail.source.as_ref());
+    source.map_or_else(String::new, Source::in_words)
 }
 
 /// The row on screen: of the detail if there is one, else of the list.

@@ -22,10 +22,11 @@ use crate::http::{DataPort, DataServer, Leaving};
 use crate::ingest::{Ingest, Outage, Standing};
 use crate::operations::KillSwitch;
 use crate::reading::Reading;
+use crate::replica::Replica;
 use crate::rpc::{DataRpc, TimeLimits};
 use crate::spool::Replay;
 use crate::sticky::Sticky;
-use crate::store::Store;
+use crate::store::{PoolSize, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::unit_secret::UnitSecret;
 use crate::workers::Workers;
@@ -34,6 +35,9 @@ use crate::world::{Saver, WorldHandle};
 /// How often recorded values are moved out of their buffers: what the exporter itself does when it runs its
 /// own server.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// As many as there are places for readers, and one for who watches it.
+const REPLICA_CONNECTIONS: PoolSize = PoolSize(9);
 
 /// What the parts stand on, as far as it has been built; stopped after them.
 #[derive(Debug, Default)]
@@ -114,12 +118,21 @@ pub(super) async fn build(
     part.run(ingest.backlog().watch(store.clone(), part.stop()));
     // The writers end when nobody can hand in any more, which is when the data port has ended.
     parts.add("ingest").run(writers.finish());
-    let reading = Reading::new(
+    let mut reading = Reading::new(
         store.clone(),
         world.clone(),
         clock.clone(),
         *secret.expose(),
     );
+    if let Some(options) = &config.replica {
+        let options = options.expose().as_ref().clone();
+        let replica = Store::connect_lazily(config.database_pooler, options, REPLICA_CONNECTIONS);
+        let limit = config.replica_max_lag;
+        let (replica, watcher) = Replica::new(store.clone(), replica, limit, clock.clone());
+        let part = parts.add("replica");
+        part.run(watcher.run(part.stop()));
+        reading = reading.with_replica(replica);
+    }
     let calls = Calls::new(ingest);
     let port = DataPort::new(Arc::clone(&calls), reading.clone());
     let (data, leaving) = serve_data(config, parts, port).await?;

@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 /// Every key.
-pub const KEYS: [Key; 22] = [
+pub const KEYS: [Key; 24] = [
     Key {
         name: "data_dir",
         flag: "data-dir",
@@ -104,6 +104,20 @@ pub const KEYS: [Key; 22] = [
         kind: Kind::Value("N"),
         help: "The most connections the daemon opens, 8 to 1000",
         default: "16",
+    },
+    Key {
+        name: "replica_url",
+        flag: "replica-url",
+        kind: Kind::Secret("URL"),
+        help: "A streaming replica of that PostgreSQL: results, insights and charts are read from it, labelled with its lag",
+        default: "none",
+    },
+    Key {
+        name: "replica_max_lag",
+        flag: "replica-max-lag",
+        kind: Kind::Value("DURATION"),
+        help: "How far the replica may be behind before the primary is read instead, 1s to 1h",
+        default: "10s",
     },
     Key {
         name: "postgres_bin",

@@ -68,6 +68,8 @@ impl Reader<'_> {
             database: self.database(&data_dir, dirs.as_ref(), inputs),
             database_pooler: self.pooler(),
             database_connections: PoolSize(self.number("database_connections", 16, 8..=1000)),
+            replica: self.url("replica_url"),
+            replica_max_lag: self.duration("replica_max_lag", 10, 1..=3_600),
             unit_secret_file: self.path("unit_secret_file"),
             sticky_cache_bytes: self.number("sticky_cache", 128_u64, 1..=65_536) * 1024 * 1024,
             spool_bytes: self.number("spool", 1_024_u64, 1..=1_048_576) * 1024 * 1024,
@@ -95,15 +97,20 @@ impl Reader<'_> {
             search_path: inputs.variable("PATH").map(ToOwned::to_owned),
             may_install: self.switch("install_postgres"),
         };
+        match self.url("database_url") {
+            Some(options) => Database::Url(options),
+            None => Database::Private(private),
+        }
+    }
+
+    fn url(&mut self, key: &'static str) -> Option<Secret<Box<PgConnectOptions>>> {
         // The parser's message may quote the URL, and with it the password.
         let parse = |text: &str| {
             PgConnectOptions::from_str(text)
                 .map_err(|_| "not a PostgreSQL URL; write postgres://user@host/database".to_owned())
         };
-        match self.value("database_url", parse) {
-            Some(options) => Database::Url(Secret::new(Box::new(options))),
-            None => Database::Private(private),
-        }
+        let options = self.value(key, parse)?;
+        Some(Secret::new(Box::new(options)))
     }
 
     /// Only a database that somebody else runs can have one in front of it.

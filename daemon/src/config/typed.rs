@@ -35,6 +35,10 @@ pub struct Config {
     pub database_pooler: Pooler,
     /// How many connections to it.
     pub database_connections: PoolSize,
+    /// A replica to read figures from.
+    pub replica: Option<Secret<Box<PgConnectOptions>>>,
+    /// How far it may be behind.
+    pub replica_max_lag: Duration,
     /// The file with the unit secret; `None`: one in the data directory, made if needed.
     pub unit_secret_file: Option<PathBuf>,
     /// Memory for the cache of assignments, in bytes.

@@ -9,6 +9,7 @@ use protocol::experiments::{AllocationPoint, Detail, LaneDetail, TimelineEntry};
 use sqlx::PgConnection;
 
 use super::beliefs::{arm_rows, in_file_order};
+use super::origin::Origin;
 use super::{Reading, ReadingError, decision};
 use crate::store::decisions::Line;
 use crate::store::state::{self, LaneStats};
@@ -34,12 +35,11 @@ const MOST_DECISIONS: i64 = 20;
 pub(super) async fn detail(
     reading: &Reading,
     live: &std::sync::Arc<Live>,
+    origin: &Origin,
 ) -> Result<Detail, ReadingError> {
-    let mut rows = reading.rows_of(std::slice::from_ref(live)).await?;
-    let row = rows
-        .pop()
-        .ok_or_else(|| ReadingError::NotFound(live.serving.key.to_string()))?;
-    let mut connection = reading.store.pool.acquire().await?;
+    let store = &origin.store;
+    let row = reading.row_of(store, live).await?;
+    let mut connection = store.session().await?;
     let lane = live.leading_lane().id;
     let history = versions::history(&mut connection, live.id, lane, MOST_POINTS).await?;
     let milestones = versions::milestones(&mut connection, live.id, lane, MOST_VERSIONS).await?;
@@ -47,13 +47,13 @@ pub(super) async fn detail(
     let lanes = lane_details(reading, &mut connection, live, &order).await?;
     let decisions = decisions::changes(&mut connection, live.id, MOST_DECISIONS).await?;
     drop(connection);
-    let decision = decision::decision(&reading.store, live).await?;
+    let decision = decision::decision(store, live).await?;
     let query = AuditQuery {
         key: Some(live.serving.key.to_string()),
         before: None,
         limit: MOST_ENTRIES as u32,
     };
-    let audited = audit::page(&reading.store, &query).await?.entries;
+    let audited = audit::page(store, &query).await?.entries;
     Ok(Detail {
         now: reading.clock.now(),
         row,
@@ -65,6 +65,7 @@ pub(super) async fn detail(
         events: timeline(live, &milestones, &decisions, audited),
         spec_toml: spec::to_toml(&live.spec),
         decision,
+        source: origin.source.clone(),
     })
 }
 

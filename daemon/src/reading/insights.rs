@@ -7,7 +7,8 @@ use bandit::spec;
 use protocol::evidence::{ArmEvidence, LaneEvidence};
 use protocol::experiments::{ArmInsight, ArmRow, Insights, Results, Row};
 
-use super::{Reading, ReadingError, row};
+use super::origin::Origin;
+use super::{Reading, ReadingError, results, row};
 use crate::world::Live;
 
 /// Fewer resolved units than this say little about a rate of a few percent.
@@ -23,10 +24,10 @@ const DRIFTED: f64 = 0.01;
 pub(super) async fn insights(
     reading: &Reading,
     live: &std::sync::Arc<Live>,
+    origin: &Origin,
 ) -> Result<Insights, ReadingError> {
-    let key = live.serving.key.as_str();
-    let row = reading.row(key).await?;
-    let results = reading.results(key).await?;
+    let row = reading.row_of(&origin.store, live).await?;
+    let results = results::results(reading, live, origin).await?;
     let leading = live.leading_lane().name.to_string();
     let lane = results.lanes.iter().find(|lane| lane.lane == leading);
     let evidence = lane.and_then(|lane| lane.evidence.clone());
@@ -46,6 +47,7 @@ pub(super) async fn insights(
         evidence,
         scale: row.scale,
         decision: results.decision,
+        source: results.source,
     })
 }
 

@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 use super::beliefs::{arm_rows, in_file_order};
 use super::evidence;
 use super::lanes::Compared;
+use super::origin::Origin;
 use super::row::scale;
 use super::{Reading, ReadingError, decision};
 use crate::learning::{self, Learner};
@@ -21,8 +22,12 @@ use crate::store::state::{self, LaneStats};
 use crate::store::{StoreError, experiments, versions};
 use crate::world::Live;
 
-pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, ReadingError> {
-    let mut view = experiments::snapshot(&reading.store).await?;
+pub(super) async fn results(
+    reading: &Reading,
+    live: &Live,
+    origin: &Origin,
+) -> Result<Results, ReadingError> {
+    let mut view = experiments::snapshot(&origin.store).await?;
     let sums = state::sums(&mut view, &[live.id]).await?;
     let uncounted = rows::uncounted(&mut view, &[live.id])
         .await?
@@ -38,7 +43,7 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
     }
     let to_come = to_come(reading, live, &mut view, &sums).await?;
     drop(view);
-    let decision = decision::decision(&reading.store, live).await?;
+    let decision = decision::decision(&origin.store, live).await?;
     let total: ArmStats = sums.values().flat_map(LaneStats::values).copied().sum();
     let exposures = total.exposed + uncounted.exposed;
     let nothing = LaneStats::new();
@@ -71,7 +76,7 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
     Ok(Results {
         experiment: live.serving.key.to_string(),
         state: live.serving.state.name().to_owned(),
-        as_of: horizon.as_of,
+        as_of: origin.as_of(horizon.as_of),
         assignments: total.assigned + uncounted.assigned,
         exposures,
         events: events.by_name.values().sum(),
@@ -92,6 +97,7 @@ pub(super) async fn results(reading: &Reading, live: &Live) -> Result<Results, R
         lane_differences,
         lane_comparison,
         decision,
+        source: origin.source.clone(),
     })
 }
 

@@ -47,13 +47,14 @@ impl Store {
     ) -> Result<Option<Lease>, StoreError> {
         let mut session = self.session().await?;
         let term: Option<i64> = sql::query_scalar(
-            "insert into leases as l (role, holder, term, expires_at)
-             values ($1, $2, 1, now() + $3)
+            "insert into leases as l (role, holder, term, expires_at, renewed_at)
+             values ($1, $2, 1, now() + $3, now())
              on conflict (role) do update set
                  holder = excluded.holder,
                  term = case when l.holder = excluded.holder and l.expires_at >= now()
                              then l.term else l.term + 1 end,
-                 expires_at = excluded.expires_at
+                 expires_at = excluded.expires_at,
+                 renewed_at = excluded.renewed_at
              where l.expires_at < now() or l.holder = excluded.holder
              returning term",
         )

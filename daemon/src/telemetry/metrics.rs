@@ -71,6 +71,8 @@ const METRICS: &[(&str, Form, &str)] = &[
     ("pitboss_control_forbidden_total", Counter, "calls refused because the caller may not"),
     ("pitboss_postgres_up", Gauge, "1 while the private PostgreSQL answers"),
     ("pitboss_db_pool_connections", Gauge, "connections to PostgreSQL, by state"),
+    ("pitboss_replica_lag_seconds", Gauge, "how far the replica is behind the primary; NaN while it is away"),
+    ("pitboss_replica_fallbacks_total", Counter, "times figures were read from the primary although there is a replica"),
     ("pitboss_db_transaction_retries", Counter, "transactions that were run again, by name"),
     ("process_resident_memory_bytes", Gauge, "memory in use"),
     ("process_open_fds", Gauge, "open file descriptors"),

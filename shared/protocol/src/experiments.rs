@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::{Decision, DecisionLine};
 use crate::evidence::LaneEvidence;
+use crate::source::Source;
 
 /// One experiment in the list, with all that its first screen needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -151,6 +152,9 @@ pub struct Detail {
     /// What is recommended, with its reasons.
     #[serde(default)]
     pub decision: Option<Decision>,
+    /// Where the figures were read from; `None` where no replica is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 /// One lane of an experiment's screen.
@@ -253,6 +257,9 @@ pub struct Results {
     /// What is recommended, with its reasons.
     #[serde(default)]
     pub decision: Option<Decision>,
+    /// Where the figures were read from; `None` where no replica is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 /// One lane's results.
@@ -359,6 +366,9 @@ pub struct Insights {
     /// What is recommended, with its reasons.
     #[serde(default)]
     pub decision: Option<Decision>,
+    /// Where the figures were read from; `None` where no replica is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 /// One arm's reading.

@@ -15,4 +15,5 @@ pub mod experiments;
 pub mod plans;
 pub mod refusal;
 pub mod serve;
+pub mod source;
 pub mod transport;
