@@ -11,7 +11,7 @@ mod units;
 
 use std::sync::Arc;
 
-use bandit::assign::UnitKey;
+use bandit::assign::{Reason, UnitKey};
 
 use crate::ingest::{Durability, Event, Exposure, Ingest, NotDone};
 use crate::store::landing::Landed;
@@ -70,6 +70,23 @@ impl Calls {
         request: &Assign,
     ) -> Result<Assignment, Problem> {
         let unit = self.unit_key(request.unit());
+        let assignment = self.assign_in(live, unit, request).await?;
+        let Assignment { live, assigned, .. } = &assignment;
+        if assigned.reason != Reason::ArmRetired || !self.ingest.is_ahead_of(live, unit) {
+            return Ok(assignment);
+        }
+        // The unit keeps the arm that the other daemon answered, not from the next poll on but now.
+        self.ingest.world().refresh().await;
+        let live = self.experiment(assignment.experiment())?;
+        self.assign_in(live, unit, request).await
+    }
+
+    async fn assign_in(
+        &self,
+        live: Arc<Live>,
+        unit: UnitKey,
+        request: &Assign,
+    ) -> Result<Assignment, Problem> {
         let assigned = self
             .ingest
             .assign(&live, unit, request.attributes(), request.expose())

@@ -54,6 +54,13 @@ impl Ingest {
         Ok(assigned)
     }
 
+    /// Whether the unit's record is of an arm that `live` does not have: another daemon has given it to the unit since
+    /// this one read the experiment.
+    pub fn is_ahead_of(&self, live: &Live, unit: UnitKey) -> bool {
+        let recorded = self.sticky.get(live.id, unit);
+        recorded.is_some_and(|recorded| live.serving.arm(recorded.stored.arm).is_none())
+    }
+
     async fn decide(
         &self,
         live: &Live,

@@ -23,6 +23,24 @@ async fn assign(port: &Port, unit: &str) -> Value {
 }
 
 #[tokio::test]
+async fn an_arm_that_another_daemon_has_just_added_is_served_here_too() {
+    let site = Site::with(CHECKOUT).await;
+    let behind = Port::open(&site.database.store).await;
+    let grown = format!("{CHECKOUT}\n[[experiment.arm]]\nname = \"red\"\n");
+    site.apply(&grown).await;
+    let mut red = 0;
+    for n in 0..30 {
+        let unit = format!("u{n}");
+        let there = assign(&site.port, &unit).await;
+        let here = assign(&behind, &unit).await;
+        assert_eq!(here["arm"], there["arm"], "{here}");
+        assert_eq!(here["reason"], "sticky", "{here}");
+        red += usize::from(here["arm"] == "red");
+    }
+    assert!(red > 0, "a third of them get it");
+}
+
+#[tokio::test]
 async fn two_daemons_racing_on_one_unit_give_one_answer() {
     const UNITS: usize = 100;
     let site = Site::with(CHECKOUT).await;
