@@ -15,7 +15,7 @@ use crate::unit_secret::UnitSecret;
 /// A database that can be connected to; the private one runs for as long as this is held.
 #[derive(Debug)]
 pub struct OpenDatabase {
-    /// How to connect.
+    /// How to connect, through the pooler if there is one.
     pub options: PgConnectOptions,
     /// What is on the way to it.
     pub pooler: Pooler,
@@ -36,7 +36,9 @@ impl OpenDatabase {
                 })
             }
             Database::Url(options) => Ok(Self {
-                options: options.expose().as_ref().clone(),
+                options: config
+                    .database_pooler
+                    .options(options.expose().as_ref().clone()),
                 pooler: config.database_pooler,
                 cluster: None,
             }),
@@ -47,7 +49,9 @@ impl OpenDatabase {
     pub fn of_running_daemon(config: &Config) -> Self {
         let options = match &config.database {
             Database::Private(settings) => postgres::connect_options_of(settings),
-            Database::Url(options) => options.expose().as_ref().clone(),
+            Database::Url(options) => config
+                .database_pooler
+                .options(options.expose().as_ref().clone()),
         };
         Self {
             options,

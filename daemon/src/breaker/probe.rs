@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Row};
 use tokio_util::sync::CancellationToken;
 
 use super::Breaker;
@@ -92,11 +92,11 @@ async fn ask(
         Some(connection) => connection,
         None => PgConnection::connect_with(options).await?,
     };
-    // Not persistent: a pooler in transaction mode gives the next question another server.
-    let standby: bool = sqlx::query_scalar("select pg_is_in_recovery()")
-        .persistent(false)
+    // In one exchange and under no name: between two, a pooler in transaction mode may change the server.
+    let answer = sqlx::raw_sql("select pg_is_in_recovery()")
         .fetch_one(&mut connection)
         .await?;
+    let standby: bool = answer.try_get(0)?;
     Ok((connection, !standby))
 }
 

@@ -8,8 +8,7 @@ mod chunk;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::item::{self, Item};
@@ -136,14 +135,28 @@ impl Replay {
     }
 
     async fn write(&self, part: &[(usize, Vec<u8>, Item)]) -> Result<(), StoreError> {
-        let mut connection: PoolConnection<Postgres> = self.store.pool.acquire().await?;
-        let items = part.iter().map(|(_, _, item)| item);
-        let writing = chunk::write(&mut connection, items, &self.sticky);
+        let mut connection = self.store.connection().await?;
+        let writing = self.write_on(&mut connection, part);
         if let Ok(written) = tokio::time::timeout(CHUNK_WITHIN, writing).await {
             return written;
         }
         // Cut off half-way: it must not be used again.
         drop(connection.detach());
         Err(StoreError::Away(sqlx::Error::PoolTimedOut))
+    }
+
+    async fn write_on(
+        &self,
+        connection: &mut PgConnection,
+        part: &[(usize, Vec<u8>, Item)],
+    ) -> Result<(), StoreError> {
+        let items = part.iter().map(|(_, _, item)| item);
+        if !self.store.is_pooled() {
+            return chunk::write(connection, items, &self.sticky).await;
+        }
+        let mut transaction = self.store.begin_on(connection).await?;
+        chunk::write(&mut transaction, items, &self.sticky).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 }

@@ -200,7 +200,7 @@ impl Pooler {
 
     /// A pooler that has not heard of a start-up parameter refuses the connection. The one that is left out is
     /// about numbers as text, and ours travel in binary.
-    pub(super) fn options(self, options: PgConnectOptions) -> PgConnectOptions {
+    pub(crate) fn options(self, options: PgConnectOptions) -> PgConnectOptions {
         match self {
             Self::None => options,
             Self::Transaction => options.extra_float_digits(None),
