@@ -150,6 +150,8 @@ impl Daemon {
             .arg(&self.unit_secret)
             .args(["--environment", "campaign", "--log-format", "human"])
             .arg("--die-with-parent")
+            // Ten looks of the balancer of K4.
+            .args(["--drain-delay", "1s"])
             .args(&self.arguments)
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
