@@ -35,12 +35,6 @@ impl Limits {
         idle: Duration::from_secs(75),
         write: Duration::from_secs(10),
     };
-
-    /// As the daemon stops: a client that has just connected sends its request within a second or not at all.
-    pub(super) const LEAVING: Self = Self {
-        idle: Duration::from_secs(1),
-        ..Self::SERVICE
-    };
 }
 
 /// Whose turn it is on a connection, told by the service to the stream: odd while a request is being
@@ -52,6 +46,11 @@ impl Turns {
     /// A request has come, or its answer has been given.
     pub(super) fn next(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether no request has come yet.
+    pub(super) fn had_none(&self) -> bool {
+        self.now() == 0
     }
 
     fn now(&self) -> u32 {

@@ -15,7 +15,7 @@ use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,10 @@ const CONNECTIONS: usize = 4_096;
 
 /// 10 s for requests in flight when the daemon drains: twice the longest wait of any of them.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// 1 s for the first request of a client that has connected as the daemon stops: it sends it at once or not at all.
+/// hyper would close its connection unread.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Headers larger than this are refused with 431.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -82,57 +86,68 @@ impl DataServer {
     /// are finished, and no more are taken.
     pub async fn run(self, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let graceful = GracefulShutdown::new();
+        let connections = TaskTracker::new();
         loop {
             // Both arms are cancel-safe: a connection that is not accepted stays in the kernel's queue.
             let (stream, place) = tokio::select! {
                 () = stop.cancelled() => break,
                 accepted = accept(&self.listener, &places) => accepted,
             };
-            let connection = self.connection(stream, Limits::SERVICE);
-            let watched = graceful.watch(connection);
-            tokio::spawn(async move {
-                // Broken, slow and garbling peers are everyday; nobody could act on a line about each.
-                if let Err(error) = watched.await {
-                    tracing::debug!(%error, "connection ended");
-                }
+            let served = self.serve(stream, stop.clone());
+            connections.spawn(async move {
+                served.await;
                 drop(place);
             });
         }
         self.leaving.announce();
-        let late = self.take_backlog();
+        // To reset what waits in the kernel's queue would be to lose requests of clients that came in time.
+        while let Some(Ok((stream, _))) = self.listener.accept().now_or_never() {
+            connections.spawn(self.serve(stream, stop.clone()));
+        }
         drop(self.listener);
-        let drained = async { tokio::join!(graceful.shutdown(), late.wait()) };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        connections.close();
+        if tokio::time::timeout(DRAIN, connections.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!(after = ?DRAIN, "connections cut off");
         }
     }
 
-    /// Serves what the kernel has accepted for us: to reset those connections would be to lose requests of clients
-    /// that came in time. hyper would close them at once when it drains, so they are not among its own.
-    fn take_backlog(&self) -> TaskTracker {
-        let late = TaskTracker::new();
-        while let Some(Ok((stream, _))) = self.listener.accept().now_or_never() {
-            let connection = self.connection(stream, Limits::LEAVING);
-            late.spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "connection ended");
-                }
-            });
+    /// Serves one connection to its end; after `stop`, to the end of the request that it has or, if it has just come,
+    /// of its first.
+    fn serve(
+        &self,
+        stream: TcpStream,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
+        let turns = Turns::default();
+        let connection = self.connection(stream, turns.clone());
+        async move {
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                biased;
+                ended = &mut connection => return note(ended),
+                () = stop.cancelled() => {}
+            }
+            if turns.had_none()
+                && let Ok(ended) = tokio::time::timeout(FIRST_REQUEST, &mut connection).await
+            {
+                return note(ended);
+            }
+            connection.as_mut().graceful_shutdown();
+            note(connection.await);
         }
-        late.close();
-        late
     }
 
     fn connection(
         &self,
         stream: TcpStream,
-        limits: Limits,
-    ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + use<> {
+        turns: Turns,
+    ) -> impl GracefulConnection<Error = hyper::Error> + use<> {
         // Answers are one packet; waiting for more to send would cost 40 ms each.
         let _ = stream.set_nodelay(true);
-        let turns = Turns::default();
-        let stream = TokioIo::new(Patient::new(stream, turns.clone(), limits));
+        let stream = TokioIo::new(Patient::new(stream, turns.clone(), Limits::SERVICE));
         // Requests share what is the connection's own: cores that count their references to one port wait for each other.
         let own = Arc::new((Arc::clone(&self.port), self.leaving.clone(), turns));
         let service = service_fn(move |request| {
@@ -164,5 +179,12 @@ impl DataServer {
             // kernel of two.
             .writev(false)
             .serve_connection(stream, service)
+    }
+}
+
+/// Broken, slow and garbling peers are everyday; nobody could act on a line about each.
+fn note(ended: Result<(), hyper::Error>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
     }
 }
