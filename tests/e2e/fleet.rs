@@ -11,7 +11,7 @@ use crate::stories::QUICK;
 const ASSIGN: &str = "/api/experiments/story/assign";
 
 /// What `daemon` says about a unit that nobody has seen, once that is `reason`.
-async fn says(daemon: &Installation, reason: &str) -> anyhow::Result<()> {
+pub(crate) async fn says(daemon: &Installation, reason: &str) -> anyhow::Result<()> {
     let http = tokio::sync::Mutex::new(daemon.http().await?);
     let http = &http;
     let what = format!("a daemon to answer {reason:?}");

@@ -4,6 +4,7 @@ use harness::fleet::Fleet;
 use harness::pgbouncer::PgBouncer;
 use serde_json::json;
 
+use crate::fleet::says;
 use crate::learning::share_of_new_above_nine_tenths;
 use crate::stories::QUICK;
 
@@ -22,6 +23,7 @@ async fn daemons_behind_a_pooler_assign_track_fold_publish_and_verify() -> anyho
         unreachable!("two were added")
     };
     first.apply(QUICK)?;
+    says(second, "sticky").await?;
     let mut http = first.http().await?;
     let mut other = second.http().await?;
     for number in 0..200 {
