@@ -120,7 +120,8 @@ impl Pace {
         };
         if let Some(first) = self.first {
             let folded = (waiting.first - first).max(0) as f64;
-            let pace = folded / elapsed.as_secs_f64().max(1e-3);
+            // A round leaves the table at its end: what left took all the time since the last one did.
+            let pace = folded / (self.stalled_for + elapsed).as_secs_f64().max(1e-3);
             if folded > 0.0 {
                 self.stalled_for = Duration::ZERO;
                 self.rows_per_sec += (pace - self.rows_per_sec) * NEWEST;
@@ -176,6 +177,19 @@ mod tests {
             .collect();
         let room = after(&looks);
         assert!((29_900..=30_000).contains(&room), "{room}");
+    }
+
+    #[test]
+    fn a_round_that_takes_several_looks_is_as_slow_as_it_is() {
+        // 20,000 rows in a second and a half.
+        let looks: Vec<_> = (0..60)
+            .map(|n| Some(waiting(1 + n / 3 * 20_000, 30_000)))
+            .collect();
+        let room = after(&looks);
+        assert_eq!(
+            room, 20_000,
+            "three seconds are less than what may always wait"
+        );
     }
 
     #[test]
