@@ -26,13 +26,14 @@ use build::{Base, build};
 use data_dir::{Addresses, DataDir};
 use parts::Parts;
 use service_manager::ServiceManager;
-use signals::{Asked, Signals, parent_ended};
+use signals::{Asked, Parent, Signals};
 
 /// Closing a connection takes a round trip on a local socket.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs the daemon on its data directory until it is told to stop. The caller has set up the logs.
 pub async fn serve(mut reloading: Reloading, data_dir: DataDir) -> Result<(), AppError> {
+    let parent = Parent::now();
     let mut signals = Signals::catch().map_err(AppError::Process)?;
     let data_dir = Arc::new(data_dir);
     let manager = ServiceManager::new(reloading.variable(service_manager::VARIABLE));
@@ -41,11 +42,17 @@ pub async fn serve(mut reloading: Reloading, data_dir: DataDir) -> Result<(), Ap
 
     let mut base = Base::default();
     let config = Arc::clone(reloading.config());
+    let mut orphaned = std::pin::pin!(parent.ended(config.die_with_parent));
     // Dropping a half-built daemon is safe: nothing was acknowledged.
     let built = tokio::select! {
         built = build(&config, &data_dir, &mut parts, &mut base, watched_phase) => built,
         asked = signals.stop() => {
             tracing::info!(?asked, "told to stop while starting");
+            drain(base, parts, config.drain_timeout).await;
+            return Ok(());
+        }
+        () = &mut orphaned => {
+            tracing::info!("the parent process ended while starting");
             drain(base, parts, config.drain_timeout).await;
             return Ok(());
         }
@@ -58,7 +65,6 @@ pub async fn serve(mut reloading: Reloading, data_dir: DataDir) -> Result<(), Ap
     phase.send_replace(Phase::Ready);
     manager.ready();
 
-    let mut orphaned = std::pin::pin!(parent_ended(config.die_with_parent));
     let result = loop {
         // Every arm is cancel-safe.
         tokio::select! {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustix::process::getppid;
+use rustix::process::{Pid, getppid};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Between two looks at who the parent is. A parent-death signal would follow the parent's *thread*.
@@ -57,14 +57,24 @@ impl Signals {
     }
 }
 
-/// Ends when the process that started this one has ended; never if `wanted` is false.
-pub(super) async fn parent_ended(wanted: bool) {
-    let parent = getppid();
-    if !wanted {
-        std::future::pending::<()>().await;
+/// Who started this process.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parent(Option<Pid>);
+
+impl Parent {
+    /// As it is now. Asked first of all: one that ends while the daemon starts has another pid in its place afterwards.
+    pub(super) fn now() -> Self {
+        Self(getppid())
     }
-    let mut looks = tokio::time::interval(LOOK_EVERY);
-    while getppid() == parent {
-        looks.tick().await;
+
+    /// Ends when it has ended; never if `wanted` is false. Cancel-safe.
+    pub(super) async fn ended(self, wanted: bool) {
+        if !wanted {
+            std::future::pending::<()>().await;
+        }
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        while getppid() == self.0 {
+            looks.tick().await;
+        }
     }
 }
