@@ -36,8 +36,8 @@ pub struct Landed {
 }
 
 /// Waits for the turn and keeps it until the transaction ends: folds go one after the other, so that none has to lock
-/// the units that it reads, which would write each of their rows. A fold whose daemon hangs for
-/// [`LONGEST_PAUSE`] between two statements is ended by the database and gives the turn back.
+/// the units that it reads, which would write each of their rows. A fold whose daemon hangs for 5 s between two
+/// statements is ended by the database and gives the turn back.
 pub async fn take_turn(tx: &mut PgConnection) -> Result<(), StoreError> {
     // Both in one round trip: without arguments a query may be several statements.
     sqlx::raw_sql(TAKE_TURN).execute(tx).await?;
