@@ -164,19 +164,14 @@ impl runner::Work for Folding {
         &mut self,
         lease: &Lease,
     ) -> Result<Round, Box<dyn std::error::Error + Send + Sync>> {
-        let mut lease = lease.clone();
         let mut total = fold::Folded::default();
         for _ in 0..ROUNDS_PER_RUN {
-            let folded = fold::led_round(&self.store, &self.specs, &self.openings, &lease).await?;
+            let folded = fold::led_round(&self.store, &self.specs, &self.openings, lease).await?;
             self.openings.clone_from(&folded.openings);
             self.dirty.mark(&folded.touched);
             total.add(folded);
             if !total.more {
                 break;
-            }
-            match self.store.take_lease(lease.role, &lease.holder).await? {
-                Some(renewed) => lease = renewed,
-                None => break,
             }
         }
         fold::count(&total);
