@@ -3,6 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
+use daemon::clock::Stopwatch;
+use tokio::time::Interval;
+
 /// How long a condition may take before the test fails: far above what any of them takes on a loaded
 /// machine with two cores, so that reaching it means broken, not slow.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -39,4 +42,29 @@ where
         }
     };
     tokio::time::timeout(PATIENCE, looking).await.ok()
+}
+
+/// Looks at a condition, for loops that have more to do than look: `while looks.again().await { .. }`.
+#[derive(Debug)]
+pub struct Looks {
+    ticks: Interval,
+    since: Stopwatch,
+    limit: Duration,
+}
+
+impl Looks {
+    /// The first look is at once; there is none after `limit`.
+    pub fn within(limit: Duration) -> Self {
+        Self {
+            ticks: tokio::time::interval(LOOK_EVERY),
+            since: Stopwatch::start(),
+            limit,
+        }
+    }
+
+    /// When the next look is due: true, or false when the time is over.
+    pub async fn again(&mut self) -> bool {
+        self.ticks.tick().await;
+        self.since.elapsed() < self.limit
+    }
 }

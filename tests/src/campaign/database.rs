@@ -6,10 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use daemon::clock::Stopwatch;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
+
+use crate::wait::Looks;
 
 /// Recovery after a crash takes seconds; on a starved machine it may take many.
 const STARTS_WITHIN: Duration = Duration::from_mins(2);
@@ -17,9 +18,6 @@ const STARTS_WITHIN: Duration = Duration::from_mins(2);
 /// 30 s, then it is killed: PostgreSQL 15 never ends when SIGINT meets its recovery from a crash (it waits for a
 /// checkpointer that nobody tells to end).
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
-
-/// Between two looks at whether it answers.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The sockets' directory.
 const SOCKETS: &str = "sockets";
@@ -78,8 +76,8 @@ impl Database {
 
     /// Starts it and waits until it answers.
     pub async fn start(&mut self) -> anyhow::Result<()> {
-        let started = Stopwatch::start();
-        while started.elapsed() < STARTS_WITHIN {
+        let mut looks = Looks::within(STARTS_WITHIN);
+        while looks.again().await {
             let alive = match &mut self.postmaster {
                 Some(child) => child.try_wait()?.is_none(),
                 None => false,
@@ -91,7 +89,6 @@ impl Database {
             if self.connect().await.is_ok() {
                 return Ok(());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
         }
         bail!(
             "PostgreSQL does not answer after {STARTS_WITHIN:?}: {}",
@@ -148,13 +145,14 @@ impl Database {
             Crash::Fast => Signal::INT,
         };
         kill_process(Pid::from_child(&child), signal)?;
-        let asked = Stopwatch::start();
-        while child.try_wait()?.is_none() {
-            if asked.elapsed() > ENDS_WITHIN {
-                child.kill()?;
+        let mut looks = Looks::within(ENDS_WITHIN);
+        while looks.again().await {
+            if child.try_wait()?.is_some() {
+                return Ok(());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
         }
+        child.kill()?;
+        child.wait()?;
         Ok(())
     }
 
@@ -176,10 +174,13 @@ impl Database {
         if kill_process(pid, Signal::KILL).is_err() {
             return Ok(false);
         }
-        while connection.ping().await.is_ok() {
-            tokio::time::sleep(LOOK_EVERY).await;
+        let mut looks = Looks::within(ENDS_WITHIN);
+        while looks.again().await {
+            if connection.ping().await.is_err() {
+                return Ok(true);
+            }
         }
-        Ok(true)
+        bail!("PostgreSQL keeps its sessions {ENDS_WITHIN:?} after one was killed")
     }
 
     /// A new connection.

@@ -13,15 +13,13 @@ use serde_json::Value;
 
 use crate::binaries::{pitboss, pitbossd};
 use crate::http::Http;
+use crate::wait::Looks;
 
 /// A daemon is up in half a second; on a starved machine it may take many.
 const STARTS_WITHIN: Duration = Duration::from_mins(2);
 
 /// Longer than the daemon's own limit for draining.
 const ENDS_WITHIN: Duration = Duration::from_mins(1);
-
-/// Between two looks at whether a process has come or gone.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// One daemon, running or not.
 #[derive(Debug)]
@@ -163,7 +161,8 @@ impl Daemon {
     /// Waits until it says that it is ready.
     pub async fn ready(&mut self) -> anyhow::Result<Duration> {
         let started = Stopwatch::start();
-        while started.elapsed() < STARTS_WITHIN {
+        let mut looks = Looks::within(STARTS_WITHIN);
+        while looks.again().await {
             if let Some(status) = self.ended()? {
                 bail!(
                     "pitbossd {} ended with {status}: {}",
@@ -174,7 +173,6 @@ impl Daemon {
             if is_ready(self.admin).await {
                 return Ok(started.elapsed());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
         }
         bail!(
             "pitbossd {} is not ready after {STARTS_WITHIN:?}: {}",
@@ -209,13 +207,12 @@ impl Daemon {
     /// SIGTERM, and how it ended.
     pub async fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
         self.signal(Signal::TERM)?;
-        let asked = Stopwatch::start();
-        while asked.elapsed() < ENDS_WITHIN {
+        let mut looks = Looks::within(ENDS_WITHIN);
+        while looks.again().await {
             if let Some(status) = self.ended()? {
                 self.process = None;
                 return Ok(status);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
         }
         bail!(
             "pitbossd {} does not end {ENDS_WITHIN:?} after SIGTERM: {}",
