@@ -2,6 +2,8 @@
 
 mod in_flight;
 mod openings;
+mod order;
+mod rounds;
 mod settled;
 
 use std::collections::BTreeMap;
@@ -10,9 +12,7 @@ use bandit::experiment::LaneId;
 use bandit::posterior::ArmStats;
 use chrono::{DateTime, Utc};
 
-use super::{FoldError, Openings, RewardSpecs, round};
-use crate::store::TxFuture;
-use crate::store::leases;
+use super::{Openings, RewardSpecs, round};
 use crate::store::state;
 use crate::verify::verify;
 use crate::workers::fixture::{CHECKOUT, Event, Fixture, hours, unit};
@@ -280,175 +280,6 @@ fn busy(start: DateTime<Utc>, shuffle: u64) -> Vec<Event> {
     events
 }
 
-async fn state_rows(fixture: &Fixture) -> Vec<String> {
-    sqlx::query_scalar(
-        "select t::text from (select * from experiment_bandit_state order by 1, 2, 3, 4) t",
-    )
-    .fetch_all(&fixture.store().pool)
-    .await
-    .unwrap()
-}
-
-#[tokio::test]
-async fn order_and_batch_do_not_matter() {
-    let units: Vec<u32> = (0..120).collect();
-    let mut seen: Option<(Vec<String>, Vec<String>)> = None;
-    for (shuffle, batch) in [(0, 10_000), (1, 7), (0xdead_beef, 31)] {
-        let fixture = fixture().await;
-        fixture.assign_all(&units, fixture.start, true).await;
-        fixture.land(&busy(fixture.start, shuffle)).await;
-        let now = fixture.start + hours(24);
-        while fixture.fold_batch(now, batch).await.unwrap().more {}
-        assert_verified(&fixture).await;
-        let in_flight = state_rows(&fixture).await;
-        while fixture
-            .fold_batch(now + hours(1), batch)
-            .await
-            .unwrap()
-            .more
-        {}
-        assert_verified(&fixture).await;
-        let ledgers = (in_flight, fixture.ledgers().await);
-        match &seen {
-            None => seen = Some(ledgers),
-            Some(first) => assert!(*first == ledgers, "shuffle {shuffle}, batch {batch}"),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_round_that_dies_before_commit_has_no_effect_and_the_next_one_has_it_once() {
-    let fixture = fixture().await;
-    let units: Vec<u32> = (0..120).collect();
-    fixture.assign_all(&units, fixture.start, true).await;
-    fixture.land(&busy(fixture.start, 5)).await;
-    let before = fixture.ledgers().await;
-    let specs = RewardSpecs::default();
-    let now = fixture.start + hours(25);
-    for _ in 0..3 {
-        let mut tx = fixture.store().pool.begin().await.unwrap();
-        let folded = round(&mut tx, &specs, &Openings::default(), 10_000, now)
-            .await
-            .unwrap();
-        assert!(!folded.is_idle());
-        tx.rollback().await.unwrap();
-        assert_eq!(fixture.ledgers().await, before);
-    }
-    fixture.fold(now).await;
-    let once = fixture.ledgers().await;
-    assert_verified(&fixture).await;
-    assert!(fixture.fold(now).await.is_idle());
-    assert_eq!(fixture.ledgers().await, once);
-}
-
-#[tokio::test]
-async fn two_folds_at_once_have_every_effect_once() {
-    let fixture = fixture().await;
-    let units: Vec<u32> = (0..120).collect();
-    fixture.assign_all(&units, fixture.start, true).await;
-    fixture.land(&busy(fixture.start, 9)).await;
-    let now = fixture.start + hours(25);
-    let one = async {
-        loop {
-            match fixture.fold_batch(now, 13).await {
-                Ok(folded) if folded.is_idle() => return,
-                Ok(_) | Err(FoldError::Store(_)) => {}
-                Err(FoldError::Deposed(_)) => panic!("there is no lease"),
-            }
-        }
-    };
-    let two = async {
-        loop {
-            match fixture.fold_batch(now, 29).await {
-                Ok(folded) if folded.is_idle() => return,
-                Ok(_) | Err(FoldError::Store(_)) => {}
-                Err(FoldError::Deposed(_)) => panic!("there is no lease"),
-            }
-        }
-    };
-    tokio::join!(one, two);
-    fixture.fold(now).await;
-    let sum = total(&fixture).await;
-    assert_eq!((sum.assigned, sum.exposed, sum.resolved), (120, 120, 120));
-    assert_verified(&fixture).await;
-}
-
-#[tokio::test]
-async fn a_deposed_leader_writes_nothing() {
-    let fixture = fixture().await;
-    let store = fixture.store();
-    let old = store.take_lease("fold", "a").await.unwrap().unwrap();
-    assert!(store.take_lease("fold", "b").await.unwrap().is_none());
-    let renewed = store.take_lease("fold", "a").await.unwrap().unwrap();
-    assert_eq!(renewed, old, "a renewal keeps its term");
-
-    fixture
-        .execute("update leases set expires_at = now() - interval '1 second'")
-        .await;
-    let new = store.take_lease("fold", "b").await.unwrap().unwrap();
-    assert!(new.term > old.term);
-    fixture.assign(1, fixture.start, true).await;
-    let specs = RewardSpecs::default();
-    let openings = Openings::default();
-    let refused = super::led_round(store, &specs, &openings, &old).await;
-    assert!(matches!(refused, Err(FoldError::Deposed(_))));
-    assert_eq!(total(&fixture).await, ArmStats::default());
-    let folded = super::led_round(store, &specs, &openings, &new)
-        .await
-        .unwrap();
-    assert_eq!(folded.assigned, 1);
-
-    store.release_lease(&new).await.unwrap();
-    assert!(store.take_lease("fold", "a").await.unwrap().is_some());
-    let mut tx = store.pool.begin().await.unwrap();
-    assert!(leases::confirm(&mut tx, &new).await.unwrap().is_err());
-}
-
-/// The leader is stopped when it has written everything and has not asked for its lease yet.
-#[tokio::test]
-async fn a_leader_that_is_stopped_in_the_middle_of_its_transaction_writes_nothing() {
-    let fixture = fixture().await;
-    let store = fixture.store();
-    let old = store.take_lease("fold", "a").await.unwrap().unwrap();
-    fixture.assign(1, fixture.start, true).await;
-    let specs = RewardSpecs::default();
-    let openings = Openings::default();
-    let (written, has_written) = tokio::sync::oneshot::channel();
-    let (resume, resumed) = tokio::sync::oneshot::channel::<()>();
-    let mut stop = Some((written, resumed));
-    let stopped = store.run_led_tx("fold", &old, |tx| {
-        let (specs, openings, stop) = (&specs, &openings, stop.take());
-        TxFuture::new(async move {
-            // Rows that it holds are free again even if it never wakes up.
-            let patience = "show idle_in_transaction_session_timeout";
-            let patience = sqlx::query_scalar::<_, String>(patience).fetch_one(&mut *tx);
-            assert_eq!(patience.await.unwrap(), "10s");
-            let folded = round(tx, specs, openings, super::BATCH, fixture.start).await?;
-            let (written, resumed) = stop.expect("it is run once");
-            written.send(folded.assigned).unwrap();
-            let _ = resumed.await;
-            Ok::<_, FoldError>(folded)
-        })
-    });
-    let next = async {
-        assert_eq!(has_written.await.unwrap(), 1);
-        fixture
-            .execute("update leases set expires_at = now() - interval '1 second'")
-            .await;
-        let new = store.take_lease("fold", "b").await.unwrap().unwrap();
-        resume.send(()).unwrap();
-        new
-    };
-    let (refused, new) = tokio::join!(stopped, next);
-    assert!(matches!(refused, Err(FoldError::Deposed(_))));
-    assert_eq!(total(&fixture).await, ArmStats::default());
-    let folded = super::led_round(store, &specs, &openings, &new)
-        .await
-        .unwrap();
-    assert_eq!(folded.assigned, 1);
-    assert_verified(&fixture).await;
-}
-
 #[tokio::test]
 async fn windows_wait_for_events_that_were_received_before_they_closed() {
     let fixture = fixture().await;
@@ -533,87 +364,4 @@ async fn the_minutes_count_what_happened() {
         .await
         .unwrap();
     assert!(lanes.iter().all(|lane| *lane as u16 <= LaneId::MAIN.0));
-}
-
-/// Three events at most, their sum, less of which is better.
-const CALLS: &str = r#"
-[[experiment]]
-key = "calls"
-arms = ["old", "new"]
-control = "old"
-
-[experiment.reward]
-scaled = { event = "purchase", min = 0, max = 100, aggregate = "sum" }
-negative = "refund"
-direction = "decrease"
-max_events_per_unit = 3
-window = "24h"
-grace = "2h"
-"#;
-
-/// Up to eight events of each of 100 units, from an hour before the exposure to an hour after the window, some of
-/// them twice; in an order of their own.
-fn chaos(start: DateTime<Utc>, order: u64) -> Vec<Event> {
-    let mix = |x: u64| (x ^ (x >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut events = Vec::new();
-    for unit in 0..100_u32 {
-        for place in 0..(mix(u64::from(unit) + 1) >> 61) {
-            let draw = mix(u64::from(unit) * 64 + place + 1_000) >> 8;
-            let event = Event {
-                unit,
-                name: ["purchase", "purchase", "purchase", "refund", "view"][(draw % 5) as usize],
-                value: Some(((draw / 5) % 90) as f64 - 10.0),
-                id: u128::from(unit) * 100 + u128::from(place) + 1,
-                at: start + chrono::TimeDelta::minutes((draw / 450 % 1_560) as i64 - 60),
-            };
-            events.push(event.clone());
-            if draw % 7 == 0 {
-                events.push(event);
-            }
-        }
-    }
-    let mut keyed: Vec<(u64, Event)> = (0..).zip(events).collect();
-    keyed.sort_by_key(|(place, _)| mix(place ^ order));
-    keyed.into_iter().map(|(_, event)| event).collect()
-}
-
-#[tokio::test]
-async fn caps_revocations_and_early_and_late_events_come_out_the_same_in_any_order_and_batch() {
-    let units: Vec<u32> = (0..100).collect();
-    for text in [CHECKOUT, CALLS] {
-        let mut seen: Option<(Vec<String>, Vec<String>)> = None;
-        for (order, batches) in [(1, 1), (0xfeed, 4), (0xbead, 9)] {
-            let fixture = Fixture::start(text).await;
-            fixture.assign_all(&units, fixture.start, true).await;
-            let events = chaos(fixture.start, order);
-            // Landed and folded in parts; the windows close when all are there.
-            for part in events.chunks(events.len().div_ceil(batches)) {
-                fixture.land(part).await;
-                fixture.fold(fixture.start + hours(24)).await;
-            }
-            assert_verified(&fixture).await;
-            let in_flight = state_rows(&fixture).await;
-            fixture.fold(fixture.start + hours(27)).await;
-            assert_verified(&fixture).await;
-            let standings: Vec<i16> =
-                sqlx::query_scalar("select distinct outcome from experiment_events order by 1")
-                    .fetch_all(&fixture.store().pool)
-                    .await
-                    .unwrap();
-            let capped = text == CALLS;
-            assert_eq!(
-                standings,
-                if capped {
-                    vec![0, 1, 3, 4, 5]
-                } else {
-                    vec![0, 1, 4, 5]
-                }
-            );
-            let ledgers = (in_flight, fixture.ledgers().await);
-            match &seen {
-                None => seen = Some(ledgers),
-                Some(first) => assert!(*first == ledgers, "order {order}, {batches} batches"),
-            }
-        }
-    }
 }
