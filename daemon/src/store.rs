@@ -26,6 +26,7 @@ pub mod rewards;
 pub mod slices;
 mod sql;
 pub mod state;
+pub mod sweep;
 mod transaction;
 pub mod units;
 pub mod verification;

@@ -5,6 +5,7 @@
 
 mod draws;
 mod events;
+mod progress;
 mod publications;
 mod report;
 mod units;
@@ -15,45 +16,79 @@ use bandit::experiment::ExperimentId;
 use bandit::posterior::ArmStats;
 use sqlx::PgConnection;
 
+pub use progress::{Step, Watch, unwatched};
 pub use report::{Difference, ExperimentReport, Report};
 
 use crate::store::state::StateKey;
-use crate::store::verification::{self, Subject, state_key};
-use crate::store::{Store, StoreError, audit, experiments};
+use crate::store::verification::{self, PageSize, Subject, state_key};
+use crate::store::{Store, StoreError, audit, experiments, sweep};
 use draws::Draws;
+use events::Events;
 use report::Differences;
 use units::UnitCheck;
 
-/// Assignments a page: a few megabytes, whatever the ledgers hold.
-const PAGE: i64 = 5_000;
+/// How much is read in one statement.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// A page of units: a few megabytes, whatever the ledgers hold.
+    page: PageSize,
+    /// Blocks of the events ledger, 70 events each. 8 MiB, so that a disk that looks up 5,000 units a second needs
+    /// 15 s, half of what a statement may take.
+    blocks: i64,
+}
+
+const USUAL: Pace = Pace {
+    page: PageSize {
+        units: 5_000,
+        events: 50_000,
+    },
+    blocks: 1_024,
+};
 
 /// Computes everything again and says what differs.
-pub async fn verify(store: &Store) -> Result<Report, StoreError> {
+pub async fn verify(store: &Store, watch: Watch<'_>) -> Result<Report, StoreError> {
+    verify_at(store, USUAL, watch).await
+}
+
+async fn verify_at(store: &Store, pace: Pace, watch: Watch<'_>) -> Result<Report, StoreError> {
     let mut view = experiments::snapshot(store).await?;
+    sweep::hold(&mut view).await?;
     let mut report = Report::default();
-    for (id, subject) in verification::subjects(&mut view).await? {
-        match subject {
-            Ok(subject) => report.experiments.push(one(&mut view, &subject).await?),
-            Err(error) => report
-                .experiments
-                .push(ExperimentReport::unreadable(id, &error)),
-        }
+    let subjects = verification::subjects(&mut view).await?;
+    let readable = subjects
+        .iter()
+        .filter_map(|(_, subject)| subject.as_ref().ok());
+    let readable: BTreeMap<ExperimentId, &Subject> =
+        readable.map(|subject| (subject.id, subject)).collect();
+    let events = Events::sweep(&mut view, &readable, pace, watch).await?;
+    for (id, subject) in &subjects {
+        let one = match subject {
+            Ok(subject) => one(&mut view, subject, &events, pace, watch).await?,
+            Err(error) => ExperimentReport::unreadable(*id, error),
+        };
+        report.experiments.push(one);
     }
     drop(view);
     report.audit(&audit::verify(store).await?);
     Ok(report)
 }
 
-async fn one(view: &mut PgConnection, subject: &Subject) -> Result<ExperimentReport, StoreError> {
+async fn one(
+    view: &mut PgConnection,
+    subject: &Subject,
+    events: &Events,
+    pace: Pace,
+    watch: Watch<'_>,
+) -> Result<ExperimentReport, StoreError> {
     let mut differences = Differences::default();
     let mut report = ExperimentReport::new(&subject.key);
     report.versions = publications::check(view, subject, &mut differences).await?;
     let mut draws = Draws::default();
     let check = UnitCheck::new(&subject.spec.reward);
     let mut recomputed = Recomputed::new(subject.id, check.default_micro);
-    let mut after = None;
+    let (mut after, mut units) = (None, 0);
     loop {
-        let (page, next) = verification::page(view, subject.id, after, PAGE).await?;
+        let (page, next) = verification::page(view, subject.id, after, pace.page).await?;
         for (key, ledger) in &page {
             check.check(*key, ledger, &mut differences);
             if let Some(assigned) = &ledger.assigned {
@@ -64,12 +99,17 @@ async fn one(view: &mut PgConnection, subject: &Subject) -> Result<ExperimentRep
             recomputed.add(ledger);
             report.add(ledger);
         }
+        units += page.len() as u64;
+        watch(Step::Units {
+            experiment: &subject.key,
+            units,
+        });
         after = next;
         if after.is_none() {
             break;
         }
     }
-    report.events += events::check(view, subject, &mut differences).await?;
+    report.events += events.check(view, subject, &mut differences).await?;
     let (state, uncounted) = verification::state(view, subject.id).await?;
     report.uncounted = uncounted;
     report.state_rows = state.len() as u64;

@@ -6,7 +6,7 @@ use super::database::OpenDatabase;
 use crate::config::{Config, Database};
 use crate::postgres;
 use crate::store::{self, MigrationError, migrations};
-use crate::verify::{self, Report};
+use crate::verify::{self, Report, Watch};
 
 /// The database, and the lock of the data directory where it was free.
 struct Borrowed {
@@ -39,18 +39,22 @@ pub async fn migrate(config: &Config) -> Result<i64, AppError> {
 
 /// Computes everything again that is derived from the ledgers. Changes nothing, so it asks for a schema of
 /// this build instead of making one.
-pub async fn verify(config: &Config) -> Result<Report, AppError> {
+pub async fn verify(config: &Config, watch: Watch<'_>) -> Result<Report, AppError> {
     let private = matches!(config.database, Database::Private(_));
     if private && !postgres::exists(&config.data_dir) {
         return Err(AppError::NoDatabase(config.data_dir.clone()));
     }
     let borrowed = borrow(config).await?;
-    let report = verify_in(&borrowed.database, config).await;
+    let report = verify_in(&borrowed.database, config, watch).await;
     borrowed.database.stop().await;
     report
 }
 
-async fn verify_in(database: &OpenDatabase, config: &Config) -> Result<Report, AppError> {
+async fn verify_in(
+    database: &OpenDatabase,
+    config: &Config,
+    watch: Watch<'_>,
+) -> Result<Report, AppError> {
     let (found, known) = (
         migrations::applied(&database.options, database.pooler).await?,
         migrations::newest(),
@@ -62,7 +66,7 @@ async fn verify_in(database: &OpenDatabase, config: &Config) -> Result<Report, A
         return Err(MigrationError::Newer { found, known }.into());
     }
     let store = database.connect(config).await?;
-    let report = verify::verify(&store).await;
+    let report = verify::verify(&store, watch).await;
     store.pool.close().await;
     Ok(report?)
 }

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::reading::Reading;
 use crate::store::versions::{self, PolicyVersion};
 use crate::store::{StoreError, TxFuture, delays};
-use crate::verify::verify;
+use crate::verify::{unwatched, verify};
 use crate::workers::fixture::{Event, Fixture, SECRET, hours};
 use crate::workers::publish;
 use crate::world::WorldHandle;
@@ -82,7 +82,7 @@ fn assert_counts(learned: Moments, n: f64, sum: f64) {
 }
 
 async fn assert_verified(fixture: &Fixture) {
-    let report = verify(fixture.store()).await.unwrap();
+    let report = verify(fixture.store(), &mut unwatched).await.unwrap();
     assert!(report.is_clean(), "{report}");
 }
 

@@ -74,7 +74,7 @@ pub struct StoredEntry {
 pub struct UnitLedger {
     /// Its assignment; `None` for a unit that only sent events.
     pub assigned: Option<Assigned>,
-    /// Its events, but for those that are no part of the reward: [`others`] has them.
+    /// Its events, but for those that are no part of the reward: [`super::sweep`] has them.
     pub events: Vec<LedgerEvent>,
     /// Its entries, in their order.
     pub entries: Vec<StoredEntry>,
@@ -87,14 +87,27 @@ type AssignmentRow = ([u8; 16], i16, i16, i32, bool, Option<DateTime<Utc>>);
 type EntryRow = ([u8; 16], i16, i16, i16, i16, i32, i32);
 type EventRow = ([u8; 16], Uuid, String, Option<f64>, DateTime<Utc>, i16);
 
-/// The units after `after`, up to the one that has the page's last, `limit`th assignment; empty after the end.
+/// How much is read at once.
+#[derive(Debug, Clone, Copy)]
+pub struct PageSize {
+    /// Assignments a page.
+    pub units: i64,
+    /// Events a page that are part of a reward; those of one unit are never apart.
+    pub events: i64,
+}
+
+/// Beyond every unit key.
+const NO_END: [u8; 17] = [0xff; 17];
+
+/// The units after `after` as far as the page goes; empty after the end. A page ends with the unit that fills it
+/// with assignments or with events, so that events of units that were never assigned fill pages too.
 ///
 /// The second part is where to go on, `None` at the end.
 pub async fn page(
     view: &mut PgConnection,
     experiment: ExperimentId,
     after: Option<UnitKey>,
-    limit: i64,
+    size: PageSize,
 ) -> Result<(Page, Option<UnitKey>), StoreError> {
     let after: Vec<u8> = after.map_or_else(Vec::new, |key| key.0.to_vec());
     let rows: Vec<AssignmentRow> = sql::query_as(
@@ -103,36 +116,60 @@ pub async fn page(
     )
     .bind(experiment.0)
     .bind(&after)
-    .bind(limit)
+    .bind(size.units)
     .fetch_all(&mut *view)
     .await?;
-    let until = rows
+    let full = rows
         .last()
-        .filter(|_| rows.len() as i64 == limit)
+        .filter(|_| rows.len() as i64 == size.units)
         .map(|row| row.0);
+    let crowded = crowded_at(view, experiment, &after, size.events).await?;
+    let until = full.into_iter().chain(crowded).min();
     let mut units = Page::new();
     for (key, lane, arm, version, open, exposed_at) in rows {
+        if until.is_some_and(|until| key > until) {
+            break;
+        }
         units.entry(UnitKey(key)).or_default().assigned = Some(Assigned {
             drawn: drawn(lane, arm, version),
             open,
             exposed_at,
         });
     }
-    add_events(view, experiment, &after, until, &mut units).await?;
-    add_entries(view, experiment, &after, until, &mut units).await?;
+    let end = until.map_or(NO_END.to_vec(), |key| key.to_vec());
+    add_events(view, experiment, (&after, &end), &mut units).await?;
+    add_entries(view, experiment, (&after, &end), &mut units).await?;
     Ok((units, until.map(UnitKey)))
+}
+
+/// The unit with the page's last event, if there are more than that.
+async fn crowded_at(
+    view: &mut PgConnection,
+    experiment: ExperimentId,
+    after: &[u8],
+    events: i64,
+) -> Result<Option<[u8; 16]>, StoreError> {
+    Ok(sql::query_scalar(
+        "select unit_key from experiment_events
+         where experiment_id = $1 and unit_key > $2 and outcome <> 5
+         order by unit_key offset $3 limit 1",
+    )
+    .bind(experiment.0)
+    .bind(after)
+    .bind(events)
+    .fetch_optional(view)
+    .await?)
 }
 
 async fn add_events(
     view: &mut PgConnection,
     experiment: ExperimentId,
-    after: &[u8],
-    until: Option<[u8; 16]>,
+    (after, until): (&[u8], &[u8]),
     units: &mut Page,
 ) -> Result<(), StoreError> {
     let rows: Vec<EventRow> = sql::query_as(
         "select unit_key, event_id, event, value, at, outcome from experiment_events
-         where experiment_id = $1 and unit_key > $2 and ($3::bytea is null or unit_key <= $3)
+         where experiment_id = $1 and unit_key > $2 and unit_key <= $3
            and outcome <> 5",
     )
     .bind(experiment.0)
@@ -165,13 +202,12 @@ async fn add_events(
 async fn add_entries(
     view: &mut PgConnection,
     experiment: ExperimentId,
-    after: &[u8],
-    until: Option<[u8; 16]>,
+    (after, until): (&[u8], &[u8]),
     units: &mut Page,
 ) -> Result<(), StoreError> {
     let rows: Vec<EntryRow> = sql::query_as(
         "select unit_key, entry, kind, lane, arm, version, reward_micro from experiment_rewards
-         where experiment_id = $1 and unit_key > $2 and ($3::bytea is null or unit_key <= $3)
+         where experiment_id = $1 and unit_key > $2 and unit_key <= $3
          order by unit_key, entry",
     )
     .bind(experiment.0)
@@ -192,73 +228,6 @@ async fn add_entries(
             });
     }
     Ok(())
-}
-
-/// Events of the ledger that are no part of the reward.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Others {
-    /// How many.
-    pub events: u64,
-    /// Of these, of units that have not met an arm.
-    pub unexposed: u64,
-    /// Of those whose name is a reward's, each name and value once.
-    pub named: Vec<(String, Option<f64>)>,
-}
-
-/// The events of one experiment that are no part of its reward, of which `names` are events. Reads them all.
-pub async fn others(
-    view: &mut PgConnection,
-    experiment: ExperimentId,
-    names: &[&str],
-) -> Result<Others, StoreError> {
-    let (events, unexposed): (i64, i64) = sql::query_as(
-        "select count(*), count(*) filter (where a.exposed_at is null)
-         from experiment_events e left join experiment_assignments a using (experiment_id, unit_key)
-         where e.experiment_id = $1 and e.outcome = 5",
-    )
-    .bind(experiment.0)
-    .fetch_one(&mut *view)
-    .await?;
-    let named = sql::query_as(
-        "select distinct event, value from experiment_events
-         where experiment_id = $1 and outcome = 5 and event = any ($2)",
-    )
-    .bind(experiment.0)
-    .bind(names)
-    .fetch_all(view)
-    .await?;
-    Ok(Others {
-        events: events as u64,
-        unexposed: unexposed as u64,
-        named,
-    })
-}
-
-/// A name of events, the code of where they stand, and how many there are.
-pub type EventCount = (String, i16, i64);
-
-/// The counts of the events ledger that are not what it holds: as they are kept, and as they are.
-pub async fn miscounted(
-    view: &mut PgConnection,
-    experiment: ExperimentId,
-) -> Result<Vec<(EventCount, i64)>, StoreError> {
-    let rows: Vec<(String, i16, i64, i64)> = sql::query_as(
-        "with held as (
-             select event, outcome, count(*) from experiment_events where experiment_id = $1 group by 1, 2
-         ), kept as (
-             select event, outcome, count from experiment_event_counts where experiment_id = $1
-         )
-         select event, outcome, coalesce(kept.count, 0), coalesce(held.count, 0)
-         from held full join kept using (event, outcome)
-         where coalesce(kept.count, 0) <> coalesce(held.count, 0) order by 1, 2",
-    )
-    .bind(experiment.0)
-    .fetch_all(view)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(event, outcome, kept, held)| ((event, outcome, kept), held))
-        .collect())
 }
 
 #[derive(sqlx::FromRow)]

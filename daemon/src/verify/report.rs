@@ -10,7 +10,7 @@ use crate::store::audit::ChainCheck;
 use crate::store::verification::UnitLedger;
 
 /// Differences that are told apart per experiment; the others are counted. One fault often shows in every unit.
-const MOST_TOLD: usize = 50;
+pub(super) const MOST_TOLD: usize = 50;
 
 /// The whole report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

@@ -6,7 +6,7 @@ use crate::store::{StoreError, TxFuture};
 use crate::workers::fixture::{CHECKOUT, Event, Fixture, hours};
 use crate::workers::publish;
 
-use super::verify;
+use super::{Pace, PageSize, Step, unwatched, verify, verify_at};
 
 /// 250 units over two versions, with events of every standing, some windows open, some closed.
 async fn eventful() -> Fixture {
@@ -56,7 +56,7 @@ async fn eventful() -> Fixture {
 #[tokio::test]
 async fn nothing_differs_in_what_the_workers_wrote() {
     let fixture = eventful().await;
-    let report = verify(fixture.store()).await.unwrap();
+    let report = verify(fixture.store(), &mut unwatched).await.unwrap();
     assert!(report.is_clean(), "{report}");
     let one = &report.experiments[0];
     assert_eq!(
@@ -65,6 +65,61 @@ async fn nothing_differs_in_what_the_workers_wrote() {
     );
     assert_eq!(one.events, 60 + 20 + 10 + 10 + 5 + 10);
     assert_eq!(one.versions, 3);
+}
+
+/// So little at once that everything has many pages.
+const SMALL: Pace = Pace {
+    page: PageSize {
+        units: 7,
+        events: 3,
+    },
+    blocks: 1,
+};
+
+#[tokio::test]
+async fn how_much_is_read_at_once_changes_nothing() {
+    let fixture = eventful().await;
+    // Somebody else's events, more than a page of them and no assignment.
+    let strangers: Vec<Event> = (600..640)
+        .map(|unit| Event {
+            unit,
+            name: "purchase",
+            value: None,
+            id: u128::from(unit),
+            at: fixture.start + hours(2),
+        })
+        .collect();
+    fixture.land(&strangers).await;
+    fixture.fold(fixture.start + hours(28)).await;
+    let mut steps = Vec::new();
+    let mut watch = |step: Step<'_>| steps.push(step.to_string());
+    let paged = verify_at(fixture.store(), SMALL, &mut watch).await.unwrap();
+    assert_eq!(
+        paged,
+        verify(fixture.store(), &mut unwatched).await.unwrap()
+    );
+    assert!(paged.is_clean(), "{paged}");
+    assert!(
+        steps.contains(&"events ledger: 100 %".to_owned()),
+        "{steps:?}"
+    );
+    let units = steps.iter().filter(|step| step.starts_with("checkout: "));
+    assert!(units.count() > 252 / 7, "{steps:?}");
+
+    for tampering in [
+        "update experiment_event_counts set count = count + 1 where event = 'page_view'",
+        "delete from experiment_events where event_id = (select max(event_id::text)::uuid from experiment_events)",
+    ] {
+        assert_eq!(fixture.execute(tampering).await, 1, "{tampering}");
+    }
+    let paged = verify_at(fixture.store(), SMALL, &mut unwatched)
+        .await
+        .unwrap();
+    assert_eq!(
+        paged,
+        verify(fixture.store(), &mut unwatched).await.unwrap()
+    );
+    assert!(paged.to_string().contains("count of events"), "{paged}");
 }
 
 /// A statement that tampers, and words that the report must have.
@@ -164,7 +219,7 @@ async fn every_kind_of_tampering_is_found_and_named() {
             fixture.execute(tampering).await > 0,
             "no effect: {tampering}"
         );
-        let report = verify(fixture.store()).await.unwrap();
+        let report = verify(fixture.store(), &mut unwatched).await.unwrap();
         assert!(!report.is_clean(), "not found: {tampering}");
         assert!(report.to_string().contains(words), "{tampering}:\n{report}");
         for table in LEDGERS {
@@ -187,7 +242,7 @@ async fn every_kind_of_tampering_is_found_and_named() {
             .await;
         }
     }
-    let report = verify(fixture.store()).await.unwrap();
+    let report = verify(fixture.store(), &mut unwatched).await.unwrap();
     assert!(report.is_clean(), "{report}");
 }
 
@@ -200,7 +255,7 @@ async fn a_version_of_before_the_learned_sums_were_stored_is_no_difference() {
              set learned_n = '{}', learned_sum = '{}', learned_sum_sq = '{}', edition = 0",
         )
         .await;
-    let report = verify(fixture.store()).await.unwrap();
+    let report = verify(fixture.store(), &mut unwatched).await.unwrap();
     assert!(report.is_clean(), "{report}");
 }
 
@@ -210,7 +265,7 @@ async fn a_missing_version_is_named() {
     fixture
         .execute("delete from experiment_policy_versions where lane = 1 and version = 1")
         .await;
-    let report = verify(fixture.store()).await.unwrap();
+    let report = verify(fixture.store(), &mut unwatched).await.unwrap();
     assert!(
         report.to_string().contains("version 1 of lane 1"),
         "{report}"

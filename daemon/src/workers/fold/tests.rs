@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Openings, RewardSpecs, round};
 use crate::store::state;
-use crate::verify::verify;
+use crate::verify::{unwatched, verify};
 use crate::workers::fixture::{CHECKOUT, Event, Fixture, hours, unit};
 
 async fn fixture() -> Fixture {
@@ -46,7 +46,7 @@ async fn total(fixture: &Fixture) -> ArmStats {
 }
 
 async fn assert_verified(fixture: &Fixture) {
-    let report = verify(fixture.store()).await.unwrap();
+    let report = verify(fixture.store(), &mut unwatched).await.unwrap();
     assert!(report.is_clean(), "{report}");
 }
 

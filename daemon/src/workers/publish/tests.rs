@@ -9,7 +9,7 @@ use super::{Dirty, Published, Publisher, PublisherError, SWEEP_EVERY, round};
 use crate::store::units::Drawn;
 use crate::store::versions::{self, Change, PolicyVersion};
 use crate::store::{StoreError, TxFuture};
-use crate::verify::verify;
+use crate::verify::{unwatched, verify};
 use crate::workers::fixture::{CHECKOUT, Event, Fixture, hours};
 use crate::world::WorldHandle;
 
@@ -73,7 +73,7 @@ async fn newest(fixture: &Fixture, lane: LaneId) -> PolicyVersion {
 }
 
 async fn assert_verified(fixture: &Fixture) {
-    let report = verify(fixture.store()).await.unwrap();
+    let report = verify(fixture.store(), &mut unwatched).await.unwrap();
     assert!(report.is_clean(), "{report}");
 }
 
