@@ -31,6 +31,7 @@ mod transaction;
 pub mod units;
 pub mod verification;
 pub mod versions;
+pub mod weeks;
 pub mod windows;
 
 pub use error::StoreError;

@@ -68,6 +68,8 @@ pub struct LedgerEvent {
     pub value: Option<f64>,
     /// When it happened.
     pub at: DateTime<Utc>,
+    /// When it was received, as far as the ledger believes it: tells the week that it is in.
+    pub received_at: DateTime<Utc>,
     /// Its recorded standing.
     pub standing: Standing,
 }
@@ -80,25 +82,38 @@ struct EventRow {
     event: String,
     value: Option<f64>,
     at: DateTime<Utc>,
+    received_at: DateTime<Utc>,
     outcome: i16,
 }
 
-/// What the ledger has about `units` and their rewards.
+/// What the ledger has about units and their rewards, each since the instant before which nothing counts for it.
 pub async fn events_of(
     connection: &mut PgConnection,
-    units: &[Unit],
+    units: &[(Unit, DateTime<Utc>)],
 ) -> Result<HashMap<Unit, Vec<LedgerEvent>>, StoreError> {
     if units.is_empty() {
         return Ok(HashMap::new());
     }
     let rows: Vec<EventRow> = sql::query_as(
-        "select e.experiment_id, e.unit_key, e.event_id, e.event, e.value, e.at, e.outcome
-         from unnest($1::int4[], $2::bytea[]) as k (experiment_id, unit_key)
-         join experiment_events e using (experiment_id, unit_key)
-         where e.outcome <> 5",
+        // Lateral and not to be pulled up: each unit is looked up in its own weeks, and never a week read for all.
+        "select e.*
+         from unnest($1::int4[], $2::bytea[], $3::timestamptz[]) as k (experiment_id, unit_key, since)
+         cross join lateral (
+             select experiment_id, unit_key, event_id, event, value, at, received_at, outcome
+             from experiment_events e
+             where e.experiment_id = k.experiment_id and e.unit_key = k.unit_key and e.outcome <> 5
+               and e.received_at >= k.since
+             offset 0
+         ) e",
     )
-    .bind(units::experiments(units))
-    .bind(units::keys(units))
+    .bind(units.iter().map(|(u, _)| u.experiment.0).collect::<Vec<i32>>())
+    .bind(units.iter().map(|(u, _)| u.key.0).collect::<Vec<[u8; 16]>>())
+    .bind(
+        units
+            .iter()
+            .map(|(_, since)| *since)
+            .collect::<Vec<DateTime<Utc>>>(),
+    )
     .fetch_all(connection)
     .await?;
     let mut by_unit: HashMap<Unit, Vec<LedgerEvent>> = HashMap::new();
@@ -117,6 +132,7 @@ pub async fn events_of(
                 event: row.event,
                 value: row.value,
                 at: row.at,
+                received_at: row.received_at,
                 standing,
             });
     }
@@ -180,8 +196,10 @@ pub async fn restand(tx: &mut PgConnection, changed: &[Restood]) -> Result<(), S
     }
     sql::query(
         "update experiment_events e set outcome = k.outcome
-         from unnest($1::int4[], $2::uuid[], $3::int2[]) as k (experiment_id, event_id, outcome)
-         where e.experiment_id = k.experiment_id and e.event_id = k.event_id",
+         from unnest($1::int4[], $2::uuid[], $3::int2[], $4::timestamptz[])
+             as k (experiment_id, event_id, outcome, received_at)
+         where e.experiment_id = k.experiment_id and e.event_id = k.event_id
+           and e.received_at = k.received_at",
     )
     .bind(
         changed
@@ -201,6 +219,12 @@ pub async fn restand(tx: &mut PgConnection, changed: &[Restood]) -> Result<(), S
             .map(|it| it.standing.code())
             .collect::<Vec<i16>>(),
     )
+    .bind(
+        changed
+            .iter()
+            .map(|it| it.event.received_at)
+            .collect::<Vec<DateTime<Utc>>>(),
+    )
     .execute(tx)
     .await?;
     Ok(())
@@ -215,6 +239,8 @@ pub struct CountKey {
     pub event: String,
     /// The code of its standing.
     pub standing: i16,
+    /// The first instant of the week of its receipt.
+    pub week: DateTime<Utc>,
 }
 
 /// Adds to the counts of the ledger.
@@ -226,13 +252,14 @@ pub async fn add_counts(
         return Ok(());
     }
     sql::query(
-        "insert into experiment_event_counts as c (experiment_id, event, outcome, count)
-         select * from unnest($1::int4[], $2::text[], $3::int2[], $4::int8[])
-         on conflict (experiment_id, event, outcome) do update set count = c.count + excluded.count",
+        "insert into experiment_event_counts as c (experiment_id, event, outcome, week, count)
+         select * from unnest($1::int4[], $2::text[], $3::int2[], $4::timestamptz[], $5::int8[])
+         on conflict (experiment_id, event, outcome, week) do update set count = c.count + excluded.count",
     )
     .bind(counts.keys().map(|key| key.experiment.0).collect::<Vec<i32>>())
     .bind(counts.keys().map(|key| key.event.as_str()).collect::<Vec<&str>>())
     .bind(counts.keys().map(|key| key.standing).collect::<Vec<i16>>())
+    .bind(counts.keys().map(|key| key.week).collect::<Vec<DateTime<Utc>>>())
     .bind(counts.values().copied().collect::<Vec<i64>>())
     .execute(tx)
     .await?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bandit::experiment::{ArmId, ExperimentId, LaneId};
 use bandit::posterior::ArmStats;
+use bandit::reward::MOST_AHEAD;
 use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::events::{Repeats, Standing};
 use super::state::{MINUTE_ASSIGNED, MINUTE_EXPOSED, MinuteKey, MinuteSums, StateKey};
 use super::units::{Assigned, Drawn, Unit, drawn, unit};
-use super::{StoreError, sql};
+use super::{StoreError, sql, weeks};
 
 /// An item that left the landing table and has to be judged: an exposure, or a new event of a unit whose window is open.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +32,7 @@ pub struct Landed {
     pub digest: i64,
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// When it was received.
+    /// When it was received, as far as the ledger believes it.
     pub received_at: DateTime<Utc>,
 }
 
@@ -201,6 +202,8 @@ pub struct Settled {
     pub standing: Standing,
     /// When they happened.
     pub minute: DateTime<Utc>,
+    /// The week of the ledger that they are in.
+    pub week: DateTime<Utc>,
     /// How many, the sum of their values and of their squares.
     pub sums: MinuteSums,
 }
@@ -240,20 +243,31 @@ const SUMS: i16 = 0;
 const REPEATS: i16 = 1;
 const EXPOSURE: i16 = 2;
 
-/// Takes the landing table's rows up to `until`, and moves into the ledger those events that need no judgement: whose
+/// Takes the rows of the landing table's `head`, and moves into the ledger those events that need no judgement: whose
 /// unit has no open window, or that are no part of a reward. They never leave the database. Judging every event outside
 /// of it cost twice as much.
 ///
 /// Look-ups are lateral with a limit, so that the planner has no choice but the index: it knows nothing about the number
 /// of rows that a `delete` returns, and one plan that reads the ledger from end to end stops the fold.
+///
+/// An id of a caller's is looked for in the weeks that it is kept for. One of ours (`UUIDv7`) has the same time of receipt
+/// whenever it comes again, so it can be nowhere but in the week of that time, or where a wrong clock has put it. Either
+/// way the whole table that the row goes to is looked at, so its key is never found to be taken: also the first table,
+/// which has all weeks up to the one in which the ledger got weeks.
 pub async fn take_landed(
     tx: &mut PgConnection,
-    until: i64,
+    head: &Head,
     rewards: &RewardEvents,
+    now: DateTime<Utc>,
 ) -> Result<Taken, StoreError> {
+    let oldest = now - weeks::OLDEST;
+    let newest = now + weeks::AHEAD;
+    let ids_since = head.received_since.clamp(oldest, now) - weeks::IDS_KEPT;
     let rows: Vec<TakenRow> = sql::query_as(
         "with gone as materialized (
              delete from experiment_landing where id <= $1 returning *
+         ), table_of_oldest as materialized (
+             select starts from experiment_event_weeks where starts <= $5 and $5 < ends
          ), seen as materialized (
              select g.*, e.digest as known, a.lane, a.arm, a.version, a.exposed_at,
                  row_number() over same as nth, first_value(g.digest) over same as first_digest,
@@ -261,14 +275,22 @@ pub async fn take_landed(
                       when g.experiment_id = any ($2) and not (g.experiment_id, g.event) in (
                           select * from unnest($3::int4[], $4::text[])) then 5
                       when not a.open then 1 end::int2 as outcome
-             from (select * from gone where kind = 0 order by experiment_id, unit_key) g
+             from (
+                 select id, experiment_id, event_id, unit_key, event, value, digest, least(at, $8) as at,
+                     least(greatest(received_at, $5), $6) as received_at,
+                     least((select starts from table_of_oldest),
+                         case when get_byte(uuid_send(event_id), 6) >> 4 = 7 and received_at <= $6
+                              then received_at - interval '168 hours' else $7 end) as known_since
+                 from gone where kind = 0 order by experiment_id, unit_key
+             ) g
              left join lateral (
                  select lane, arm, version, open, exposed_at from experiment_assignments a
                  where a.experiment_id = g.experiment_id and a.unit_key = g.unit_key limit 1
              ) a on true
              left join lateral (
                  select digest from experiment_events e
-                 where e.experiment_id = g.experiment_id and e.event_id = g.event_id limit 1
+                 where e.experiment_id = g.experiment_id and e.event_id = g.event_id
+                   and e.received_at >= g.known_since limit 1
              ) e on true
              window same as (partition by g.experiment_id, g.event_id order by g.id)
          ), moved as (
@@ -281,9 +303,9 @@ pub async fn take_landed(
              null::timestamptz as exposed_at, event, outcome, date_trunc('minute', at, 'UTC') as at,
              count(*) as count, coalesce(sum(value), 0) as sum, coalesce(sum(value * value), 0) as sum_sq,
              0::int8 as conflicts, null::uuid as event_id, null::bytea as unit_key,
-             null::float8 as value, null::int8 as digest, null::timestamptz as received_at
+             null::float8 as value, null::int8 as digest, date_trunc('week', received_at, 'UTC') as received_at
          from seen where known is null and nth = 1 and outcome is not null
-         group by 2, 3, 4, 7, 8, 9
+         group by 2, 3, 4, 7, 8, 9, 18
          union all
          select 1::int2, experiment_id, null, null, null, null, null, null, null, count(*), 0, 0,
              count(*) filter (where digest <> coalesce(known, first_digest)),
@@ -298,7 +320,7 @@ pub async fn take_landed(
              event_id, unit_key, value, digest, received_at
          from seen where known is null and nth = 1 and outcome is null",
     )
-    .bind(until)
+    .bind(head.until)
     .bind(rewards.known.iter().map(|id| id.0).collect::<Vec<i32>>())
     .bind(rewards.names.iter().map(|(id, _)| id.0).collect::<Vec<i32>>())
     .bind(
@@ -308,6 +330,10 @@ pub async fn take_landed(
             .map(|(_, name)| name.as_str())
             .collect::<Vec<&str>>(),
     )
+    .bind(oldest)
+    .bind(newest)
+    .bind(ids_since)
+    .bind(newest + MOST_AHEAD)
     .fetch_all(tx)
     .await?;
     let mut taken = Taken::default();
@@ -354,6 +380,7 @@ impl TakenRow {
                 .and_then(Standing::from_code)
                 .ok_or_else(missing)?,
             minute: self.at.ok_or_else(missing)?,
+            week: self.received_at.ok_or_else(missing)?,
             sums: MinuteSums {
                 count: self.count,
                 sum: self.sum,

@@ -182,6 +182,8 @@ fn next(known: &[(i64, Vec<u8>)]) -> Result<Option<&'static Migration>, Migratio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{PoolSize, Store, TxFuture, fold};
+    use crate::workers::fold::{Openings, RewardSpecs, round};
 
     #[test]
     fn a_version_from_the_future_asks_for_a_newer_build() {
@@ -193,6 +195,91 @@ mod tests {
             assert!(text.contains("different pitbossd"), "{text}");
         }
     }
+
+    /// The schema as of `version`.
+    async fn migrated_to(version: i64, connection: &mut PgConnection) {
+        let mut tx = connection.begin().await.unwrap();
+        known(&mut tx).await.unwrap();
+        for migration in MIGRATOR.iter().filter(|it| it.version <= version) {
+            sqlx::raw_sql(migration.sql.clone())
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+            sql::query("insert into _sqlx_migrations values ($1, '', now(), true, $2, 0)")
+                .bind(migration.version)
+                .bind(&*migration.checksum)
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_ledger_of_before_it_had_weeks_is_kept_as_it_is_and_its_ids_are_known() {
+        let database = crate::testing::database().await;
+        let options = database.cluster().connect_options().database("old");
+        sqlx::query("create database old")
+            .execute(&database.store.pool)
+            .await
+            .unwrap();
+        let mut old = connect(&options, Pooler::None).await.unwrap();
+        migrated_to(14, &mut old).await;
+        // A thousand events of four experiments, an hour apart, and one from a clock that was months ahead.
+        sqlx::raw_sql(
+            "insert into experiment_events
+             select 1 + n % 4, md5('event ' || n)::uuid, decode(md5('unit ' || n % 50), 'hex'), 'purchase', n, n,
+                 received_at, received_at, (array[0, 1, 2, 5])[1 + n % 4]
+             from generate_series(1, 1000) n, lateral (select now() - n * interval '1 hour'
+                 + case n when 1000 then interval '150 days' else '0' end as received_at) r;
+             insert into experiment_event_counts
+             select experiment_id, event, outcome, count(*) from experiment_events group by 1, 2, 3;
+             create table as_it_was as select * from experiment_events;
+             insert into experiment_landing (experiment_id, event_id, unit_key, kind, event, value, digest, at, received_at)
+             select experiment_id, event_id, unit_key, 0, event, value, digest, now(), now()
+             from experiment_events",
+        )
+        .execute(&mut old)
+        .await
+        .unwrap();
+        let file: i64 = sql::query_scalar(FILE).fetch_one(&mut old).await.unwrap();
+
+        migrate(&options, Pooler::None).await.unwrap();
+
+        let still: i64 =
+            sql::query_scalar("select pg_relation_filenode('experiment_events_before')::int8")
+                .fetch_one(&mut old)
+                .await
+                .unwrap();
+        assert_eq!(still, file, "the ledger was written again");
+        let store = Store::connect(options.clone(), PoolSize(4)).await.unwrap();
+        let specs = RewardSpecs::default();
+        let folded = store
+            .run_tx("fold", |tx| {
+                let specs = &specs;
+                TxFuture::new(async move {
+                    let now = fold::now(tx).await?;
+                    round(tx, specs, &Openings::default(), 10_000, now).await
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!((folded.events, folded.repeats), (0, 1000));
+        let (differing, miscounted): (i64, i64) = sql::query_as(
+            "select
+                 (select count(*) from ((table as_it_was except all table experiment_events)
+                     union all (table experiment_events except all table as_it_was)) d),
+                 (select count(*) from (select experiment_id, event, outcome, sum(count) from experiment_event_counts
+                     group by 1, 2, 3 except select experiment_id, event, outcome, count(*) from experiment_events
+                     group by 1, 2, 3) d)",
+        )
+        .fetch_one(&mut old)
+        .await
+        .unwrap();
+        assert_eq!((differing, miscounted), (0, 0));
+    }
+
+    const FILE: &str = "select pg_relation_filenode('experiment_events')::int8";
 
     #[tokio::test]
     async fn daemons_that_start_together_migrate_once() {

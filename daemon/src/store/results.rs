@@ -87,8 +87,8 @@ pub async fn event_counts(
     experiment: ExperimentId,
 ) -> Result<EventCounts, StoreError> {
     let rows: Vec<(String, i16, i64)> = sql::query_as(
-        "select event, outcome, count from experiment_event_counts
-         where experiment_id = $1 and count > 0",
+        "select event, outcome, sum(count)::int8 from experiment_event_counts
+         where experiment_id = $1 group by 1, 2 having sum(count) > 0",
     )
     .bind(experiment.0)
     .fetch_all(connection)

@@ -73,14 +73,13 @@ pub async fn hold(view: &mut PgConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The tables that make up the ledger: itself, or its partitions.
+/// The tables that make up the ledger.
 pub async fn parts(view: &mut PgConnection) -> Result<Vec<Part>, StoreError> {
     Ok(sql::query_as(
         "select oid::regclass::text as name,
              pg_relation_size(oid) / current_setting('block_size')::int8 as blocks
          from pg_class where relkind = 'r'
-             and (oid = 'experiment_events'::regclass
-                  or oid in (select relid from pg_partition_tree('experiment_events')))
+             and oid in (select relid from pg_partition_tree('experiment_events'))
          order by oid",
     )
     .fetch_all(view)
@@ -181,7 +180,8 @@ pub async fn kept(
     experiment: ExperimentId,
 ) -> Result<Vec<(Kind, i64)>, StoreError> {
     let rows: Vec<(String, i16, i64)> = sql::query_as(
-        "select event, outcome, count from experiment_event_counts where experiment_id = $1",
+        "select event, outcome, sum(count)::int8 from experiment_event_counts
+         where experiment_id = $1 group by 1, 2",
     )
     .bind(experiment.0)
     .fetch_all(view)

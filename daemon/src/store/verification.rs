@@ -85,7 +85,15 @@ pub type Page = BTreeMap<UnitKey, UnitLedger>;
 
 type AssignmentRow = ([u8; 16], i16, i16, i32, bool, Option<DateTime<Utc>>);
 type EntryRow = ([u8; 16], i16, i16, i16, i16, i32, i32);
-type EventRow = ([u8; 16], Uuid, String, Option<f64>, DateTime<Utc>, i16);
+type EventRow = (
+    [u8; 16],
+    Uuid,
+    String,
+    Option<f64>,
+    DateTime<Utc>,
+    DateTime<Utc>,
+    i16,
+);
 
 /// How much is read at once.
 #[derive(Debug, Clone, Copy)]
@@ -168,7 +176,7 @@ async fn add_events(
     units: &mut Page,
 ) -> Result<(), StoreError> {
     let rows: Vec<EventRow> = sql::query_as(
-        "select unit_key, event_id, event, value, at, outcome from experiment_events
+        "select unit_key, event_id, event, value, at, received_at, outcome from experiment_events
          where experiment_id = $1 and unit_key > $2 and unit_key <= $3
            and outcome <> 5",
     )
@@ -177,7 +185,7 @@ async fn add_events(
     .bind(until)
     .fetch_all(view)
     .await?;
-    for (key, event_id, event, value, at, outcome) in rows {
+    for (key, event_id, event, value, at, received_at, outcome) in rows {
         let standing = Standing::from_code(outcome).ok_or_else(|| {
             StoreError::unreadable(
                 format!("outcome {outcome} of event {event_id}"),
@@ -193,6 +201,7 @@ async fn add_events(
                 event,
                 value,
                 at,
+                received_at,
                 standing,
             });
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::units::{Drawn, Unit};
-use super::{StoreError, sql};
+use super::{StoreError, sql, weeks};
 
 /// Which windows of an experiment are due, and what a unit without events is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +142,7 @@ pub async fn close_due(
              select d.*, exists (
                  select from experiment_events e
                  where e.experiment_id = d.experiment_id and e.unit_key = d.unit_key and e.outcome <> 5
+                   and e.received_at >= d.exposed_at - $6
              ) as has_events
              from due d
          ), closed as (
@@ -177,6 +178,7 @@ pub async fn close_due(
     )
     .bind(limit)
     .bind(at)
+    .bind(weeks::LOOKED_BACK.to_std().unwrap_or_default())
     .fetch_all(tx)
     .await?;
     let mut due = Due::default();

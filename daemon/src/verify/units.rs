@@ -10,6 +10,7 @@ use crate::store::events::{LedgerEvent, Standing};
 use crate::store::rewards::EntryKind;
 use crate::store::units::Assigned;
 use crate::store::verification::UnitLedger;
+use crate::store::weeks::LOOKED_BACK;
 use crate::workers::fold::attribute;
 
 /// The checks of one experiment's units.
@@ -108,7 +109,11 @@ impl<'a> UnitCheck<'a> {
             // An older release called what is no part of a reward counted.
             let by_its_name_then =
                 event.standing == Standing::Counted && standing == Standing::NotReward;
-            if event.standing != standing && !by_its_name_then {
+            // Too long before the exposure to be looked at again.
+            let left_alone = event.standing == Standing::NoExposure
+                && event.received_at < exposed_at - LOOKED_BACK
+                && standing == Standing::Early;
+            if event.standing != standing && !by_its_name_then && !left_alone {
                 differences.add(
                     format!("standing of event {} of unit {unit}", event.event_id),
                     format!("{:?}", event.standing),

@@ -76,12 +76,16 @@ pub(crate) fn hours(count: i64) -> TimeDelta {
 impl Fixture {
     /// The experiment of `text`, started at a fixed instant.
     pub(crate) async fn start(text: &str) -> Self {
+        Self::start_at(text, DateTime::UNIX_EPOCH + TimeDelta::days(20_000)).await
+    }
+
+    /// The same, started at `start`.
+    pub(crate) async fn start_at(text: &str, start: DateTime<Utc>) -> Self {
         let database = database().await;
         let spec = bandit::spec::parse("test.toml", text)
             .expect("the test's file is valid")
             .experiments
             .remove(0);
-        let start = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
         let (id, numbered) = started(&database.store, &spec, start).await;
         Self {
             database,
@@ -178,7 +182,7 @@ impl Fixture {
         self.land_rows(&[row]).await;
     }
 
-    async fn land_rows(&self, rows: &[Landed]) {
+    pub(crate) async fn land_rows(&self, rows: &[Landed]) {
         let rows: Vec<&Landed> = rows.iter().collect();
         let mut connection = self.store().pool.acquire().await.unwrap();
         landing::land(&mut connection, &rows).await.unwrap();
@@ -232,7 +236,8 @@ impl Fixture {
             "select t::text from (select experiment_id, lane, arm, event, sum(count)
                  from experiment_minutes group by 1, 2, 3, 4 order by 1, 2, 3, 4) t",
             "select t::text from (select * from experiment_event_repeats order by 1) t",
-            "select t::text from (select * from experiment_event_counts where count <> 0 order by 1, 2, 3) t",
+            "select t::text from (select experiment_id, event, outcome, week, count
+                 from experiment_event_counts where count <> 0 order by 1, 2, 3, 4) t",
         ] {
             let rows: Vec<String> = sqlx::query_scalar(sql)
                 .fetch_all(&self.store().pool)

@@ -27,7 +27,7 @@ pub use specs::RewardSpecs;
 
 use crate::store::fold as rows;
 use crate::store::leases::{Deposed, Lease};
-use crate::store::{Store, StoreError, TransactionError, TxFuture, events, state};
+use crate::store::{Store, StoreError, TransactionError, TxFuture, events, state, weeks};
 
 /// Rows of each kind that one round takes: a tenth to half a second of work. Larger ones gained nothing.
 pub const BATCH: i64 = 20_000;
@@ -147,7 +147,8 @@ pub async fn round(
         }
         specs.read(tx, head.experiments.iter().copied()).await?;
         let rewards = specs.events(&head.experiments);
-        let taken = rows::take_landed(tx, head.until, &rewards).await?;
+        weeks::make_ready(tx, now).await?;
+        let taken = rows::take_landed(tx, &head, &rewards, now).await?;
         landing::fold(tx, specs, taken, now, &mut gains, &mut folded).await?;
     }
 

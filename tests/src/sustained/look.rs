@@ -50,8 +50,10 @@ const LOOK: &str = "select
     coalesce((select extract(epoch from clock_timestamp() - min(received_at)) from experiment_landing), 0)::float8
         as lag_s,
     pg_total_relation_size('experiment_landing') / 1048576.0::float8 as landing_mib,
-    pg_relation_size('experiment_events') / 1048576.0::float8 as events_mib,
-    pg_indexes_size('experiment_events') / 1048576.0::float8 as events_indexes_mib,
+    (select sum(pg_relation_size(relid)) from pg_partition_tree('experiment_events')) / 1048576.0::float8
+        as events_mib,
+    (select sum(pg_indexes_size(relid)) from pg_partition_tree('experiment_events')) / 1048576.0::float8
+        as events_indexes_mib,
     pg_total_relation_size('experiment_rewards') / 1048576.0::float8 as rewards_mib,
     pg_total_relation_size('experiment_assignments') / 1048576.0::float8 as assignments_mib,
     (pg_total_relation_size('experiment_minutes') + pg_total_relation_size('experiment_bandit_state')

@@ -13,6 +13,7 @@ use super::{FoldError, Gains, Openings, RewardSpecs};
 use crate::store::events::{self, Restood};
 use crate::store::rewards::{self, Entry, EntryKind};
 use crate::store::units::Unit;
+use crate::store::weeks::LOOKED_BACK;
 use crate::store::windows::{self, DueUnit, DueWindow};
 
 /// What may be closed, and how much of it.
@@ -81,7 +82,11 @@ async fn close_with_events(
 ) -> Result<(), FoldError> {
     let mut units: Vec<Unit> = due.iter().map(|due| due.unit).collect();
     units.sort_unstable();
-    let ledger = events::events_of(tx, &units).await?;
+    let since: Vec<(Unit, DateTime<Utc>)> = due
+        .iter()
+        .map(|due| (due.unit, due.exposed_at - LOOKED_BACK))
+        .collect();
+    let ledger = events::events_of(tx, &since).await?;
     let newest = rewards::newest(tx, &units).await?;
     let by_unit: HashMap<Unit, &DueUnit> = due.iter().map(|due| (due.unit, due)).collect();
     let mut entries = Vec::with_capacity(units.len());

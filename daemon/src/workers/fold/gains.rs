@@ -11,6 +11,7 @@ use crate::store::events::{CountKey, Restood, Standing};
 use crate::store::fold::{Counted, Settled};
 use crate::store::state::{MINUTE_EXPOSED, MINUTE_REWARD, MinuteKey, MinuteSums, StateKey};
 use crate::store::units::Drawn;
+use crate::store::weeks::week_of;
 
 /// The sums of one round.
 #[derive(Debug, Default)]
@@ -80,9 +81,16 @@ impl Gains {
             event,
             standing,
             minute,
+            week,
             sums,
         } = settled;
-        self.counted(experiment, &event, standing, sums.count);
+        let key = CountKey {
+            experiment,
+            event: event.clone(),
+            standing: standing.code(),
+            week,
+        };
+        self.counted(key, sums.count);
         let Some((lane, arm)) = drawn else { return };
         let key = MinuteKey {
             experiment,
@@ -98,18 +106,7 @@ impl Gains {
     }
 
     /// So many more events of the ledger stand there.
-    pub(super) fn counted(
-        &mut self,
-        experiment: ExperimentId,
-        event: &str,
-        standing: Standing,
-        more: i64,
-    ) {
-        let key = CountKey {
-            experiment,
-            event: event.to_owned(),
-            standing: standing.code(),
-        };
+    pub(super) fn counted(&mut self, key: CountKey, more: i64) {
         *self.events.entry(key).or_default() += more;
     }
 
@@ -121,8 +118,14 @@ impl Gains {
             standing,
         } in restood
         {
-            self.counted(*experiment, &event.event, event.standing, -1);
-            self.counted(*experiment, &event.event, *standing, 1);
+            let key = |standing: Standing| CountKey {
+                experiment: *experiment,
+                event: event.event.clone(),
+                standing: standing.code(),
+                week: week_of(event.received_at),
+            };
+            self.counted(key(event.standing), -1);
+            self.counted(key(*standing), 1);
         }
     }
 

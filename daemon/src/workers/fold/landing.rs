@@ -8,10 +8,11 @@ use sqlx::PgConnection;
 use super::attribution::{attribute, elsewhere};
 use super::gains::Arm;
 use super::{FoldError, Folded, Gains, RewardSpecs};
-use crate::store::events::{self as ledger, LedgerEvent, Restood, Standing};
+use crate::store::events::{self as ledger, CountKey, LedgerEvent, Restood, Standing};
 use crate::store::fold::{Landed, Taken};
 use crate::store::rewards::{self, Entry, EntryKind, Newest};
 use crate::store::units::{self, Assigned, Unit};
+use crate::store::weeks::{LOOKED_BACK, week_of};
 
 /// Entries of a unit before its last one. A unit whose outcome went up and down more often than this is a
 /// machine; its final outcome still gets its entry.
@@ -56,7 +57,13 @@ pub(super) async fn fold(
     open.retain(|unit| specs.get(unit.experiment).is_some());
     open.sort_unstable();
     open.dedup();
-    let earlier = ledger::events_of(tx, &open).await?;
+    let exposed_at = |unit: &Unit| Some((*unit, assigned.get(unit)?.exposed_at?));
+    let since: Vec<(Unit, DateTime<Utc>)> = open
+        .iter()
+        .filter_map(exposed_at)
+        .map(|(unit, at)| (unit, at - LOOKED_BACK))
+        .collect();
+    let earlier = ledger::events_of(tx, &since).await?;
     let newest = rewards::newest(tx, &open).await?;
 
     let verdict = judge(specs, &fresh, &assigned, earlier, &newest);
@@ -85,7 +92,13 @@ pub(super) async fn fold(
         gains.early(arm, *default_micro, *before, entry.reward_micro);
     }
     for (event, standing) in moved {
-        gains.counted(event.unit.experiment, &event.event, standing, 1);
+        let key = CountKey {
+            experiment: event.unit.experiment,
+            event: event.event.clone(),
+            standing: standing.code(),
+            week: week_of(event.received_at),
+        };
+        gains.counted(key, 1);
         if let Some(of) = assigned.get(&event.unit) {
             gains.event(arm(event.unit, of), &event.event, event.value, event.at);
         }
@@ -206,6 +219,7 @@ fn in_ledger(landed: &Landed) -> LedgerEvent {
         event: landed.event.clone(),
         value: landed.value,
         at: landed.at,
+        received_at: landed.received_at,
         standing: Standing::NoExposure,
     }
 }

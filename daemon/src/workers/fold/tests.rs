@@ -5,6 +5,7 @@ mod openings;
 mod order;
 mod rounds;
 mod settled;
+mod weeks;
 
 use std::collections::BTreeMap;
 
