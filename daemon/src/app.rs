@@ -56,6 +56,7 @@ pub async fn serve(mut reloading: Reloading, data_dir: DataDir) -> Result<(), Ap
             drain(base, parts, config.drain_timeout).await;
             return Ok(());
         }
+        never = manager.starting() => match never {},
     };
     let announced = built.and_then(|addresses| announce(&addresses, &config, &data_dir));
     if let Err(error) = announced {

@@ -1,13 +1,21 @@
 //! What the service manager is told about the daemon's life: systemd's protocol, one datagram a state. Without one
 //! that asks, nothing.
 
+use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 /// Names the manager's socket: a path, or after `@` a name in the abstract namespace.
 pub(super) const VARIABLE: &str = "NOTIFY_SOCKET";
+
+/// 10 s: a manager gives up on a start of 90 s unless it hears that it goes on, and a schema may take minutes.
+const STILL_STARTING: Duration = Duration::from_secs(10);
+
+/// Asks for 60 s more: six times that.
+const MORE_TIME: &str = "EXTEND_TIMEOUT_USEC=60000000";
 
 /// Who started the daemon and wants to know.
 #[derive(Debug)]
@@ -28,6 +36,14 @@ impl ServiceManager {
 
     pub(super) fn ready(&self) {
         self.tell("READY=1");
+    }
+
+    /// Says again and again that the start goes on. Cancel-safe.
+    pub(super) async fn starting(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(STILL_STARTING).await;
+            self.tell(MORE_TIME);
+        }
     }
 
     pub(super) fn reloading(&self) {

@@ -79,8 +79,16 @@ pub fn fingerprint() -> blake3::Hash {
 /// migrator locks the session and names its statements; its table is kept as it left it.
 pub async fn migrate(options: &PgConnectOptions, pooler: Pooler) -> Result<i64, MigrationError> {
     let mut connection = connect(options, pooler).await?;
-    while apply_next(&mut connection).await? {}
+    let started = Stopwatch::start();
+    let mut applied = 0;
+    while apply_next(&mut connection).await? {
+        applied += 1;
+    }
     connection.close().await.map_err(StoreError::from)?;
+    if applied > 0 {
+        let took = started.elapsed();
+        tracing::info!(version = newest(), applied, ?took, "schema is up to date");
+    }
     Ok(newest())
 }
 
@@ -109,10 +117,18 @@ async fn connect(options: &PgConnectOptions, pooler: Pooler) -> Result<PgConnect
 /// Applies the next migration that is missing; `false` if none is.
 async fn apply_next(connection: &mut PgConnection) -> Result<bool, MigrationError> {
     let mut tx = connection.begin().await.map_err(StoreError::from)?;
+    unhurried(&mut tx).await.map_err(StoreError::from)?;
     let known = known(&mut tx).await.map_err(StoreError::from)?;
     let Some(migration) = next(&known)? else {
         return Ok(false);
     };
+    if !known.is_empty() {
+        tracing::info!(
+            version = migration.version,
+            what = %migration.description,
+            "bringing the schema up to date: reads every row of a large ledger, is undone if it is cut off, nothing to do but wait"
+        );
+    }
     let failed = |source| MigrationError::Failed {
         version: migration.version,
         source,
@@ -137,12 +153,38 @@ async fn apply_next(connection: &mut PgConnection) -> Result<bool, MigrationErro
     Ok(true)
 }
 
-/// Version and checksum of what has been applied, read under the lock.
-async fn known(tx: &mut PgConnection) -> Result<Vec<(i64, Vec<u8>)>, sqlx::Error> {
+/// A migration may count and index every row of a ledger, which takes minutes: a limit of the server's, the role's or
+/// the database's would end it every time, and the daemon with it.
+async fn unhurried(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(
+        "set local statement_timeout = 0; set local lock_timeout = 0; \
+         set local idle_in_transaction_session_timeout = 0",
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Waits until nobody else migrates.
+async fn lock(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let locked: bool = sql::query_scalar("select pg_try_advisory_xact_lock($1)")
+        .bind(LOCK)
+        .fetch_one(&mut *tx)
+        .await?;
+    if locked {
+        return Ok(());
+    }
+    tracing::info!("another pitbossd is bringing the schema up to date: waiting for it");
     sql::query("select pg_advisory_xact_lock($1)")
         .bind(LOCK)
-        .execute(&mut *tx)
+        .execute(tx)
         .await?;
+    Ok(())
+}
+
+/// Version and checksum of what has been applied, read under the lock.
+async fn known(tx: &mut PgConnection) -> Result<Vec<(i64, Vec<u8>)>, sqlx::Error> {
+    lock(&mut *tx).await?;
     sql::query(
         "create table if not exists _sqlx_migrations (
              version bigint primary key,
@@ -280,6 +322,27 @@ mod tests {
     }
 
     const FILE: &str = "select pg_relation_filenode('experiment_events')::int8";
+
+    #[tokio::test]
+    async fn no_limit_of_the_database_holds_for_a_migration() {
+        let database = crate::testing::database().await;
+        let mut connection = database.store.pool.acquire().await.unwrap();
+        // The pool's own limits are set on its connections, as an administrator's would be on the database.
+        let mut tx = connection.begin().await.unwrap();
+        let limits = "select name from pg_settings where setting <> '0' and name in
+            ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')";
+        let set: Vec<String> = sqlx::query_scalar(limits)
+            .fetch_all(&mut *tx)
+            .await
+            .unwrap();
+        assert_eq!(set.len(), 3, "{set:?}");
+        unhurried(&mut tx).await.unwrap();
+        let set: Vec<String> = sqlx::query_scalar(limits)
+            .fetch_all(&mut *tx)
+            .await
+            .unwrap();
+        assert_eq!(set, [""; 0]);
+    }
 
     #[tokio::test]
     async fn daemons_that_start_together_migrate_once() {
