@@ -99,11 +99,10 @@ impl Calls {
         })
     }
 
-    /// Starts a unit's attribution window; `false`: it has no arm of its own.
-    pub(crate) async fn expose(&self, live: &Live, unit: &Unit) -> Result<bool, Problem> {
+    /// Starts a unit's attribution window; says where that is on record.
+    pub(crate) async fn expose(&self, live: &Live, unit: &Unit) -> Result<Exposure, Problem> {
         let unit = self.unit_key(unit);
-        let exposure = self.ingest.expose(live, unit).await.map_err(not_done)?;
-        Ok(exposure == Exposure::Exposed)
+        self.ingest.expose(live, unit).await.map_err(not_done)
     }
 
     /// Takes one event.

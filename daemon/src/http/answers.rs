@@ -51,6 +51,9 @@ pub(super) struct ExposeAnswer<'a> {
     pub(super) experiment: &'a str,
     /// Whether the unit's attribution window has started; `false`: it has no arm of its own here.
     pub(super) exposed: bool,
+    /// Where that is: `db` or `spool`; `None` where nothing had to be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) durability: Option<&'static str>,
 }
 
 /// The answer to one event.

@@ -107,12 +107,17 @@ impl DataPort {
 
     async fn expose(&self, key: &str, body: &[u8]) -> Result<Answer, Problem> {
         let live = self.calls.experiment(key)?;
-        let exposed = self.calls.expose(&live, &requests::expose(body)?).await?;
+        let exposure = self.calls.expose(&live, &requests::expose(body)?).await?;
+        let durability = exposure.durability();
         let answer = ExposeAnswer {
             experiment: live.serving.key.as_str(),
-            exposed,
+            exposed: exposure.is_exposed(),
+            durability: durability.map(Durability::as_str),
         };
-        Ok(answers::json(StatusCode::OK, &answer))
+        Ok(answers::json(
+            taken(durability.unwrap_or(Durability::Db)),
+            &answer,
+        ))
     }
 
     async fn track(&self, key: &str, body: &[u8]) -> Result<Answer, Problem> {

@@ -56,10 +56,26 @@ impl Durability {
 /// What became of an expose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {
-    /// The unit's attribution window has started, now or before.
-    Exposed,
+    /// The unit's attribution window has started: before, or now, and where that is on record. A unit whose record could
+    /// not be looked up is taken to have one: if it has none, the exposure has no effect.
+    Exposed(Option<Durability>),
     /// The unit has no arm of its own here: nothing to expose.
     NotAssigned,
+}
+
+impl Exposure {
+    /// Whether the unit has met its arm.
+    pub fn is_exposed(self) -> bool {
+        matches!(self, Self::Exposed(_))
+    }
+
+    /// Where what this call wrote is, if it wrote anything.
+    pub fn durability(self) -> Option<Durability> {
+        match self {
+            Self::Exposed(durability) => durability,
+            Self::NotAssigned => None,
+        }
+    }
 }
 
 impl Ingest {
@@ -122,7 +138,14 @@ impl Ingest {
         let mut known = self.sticky.get(live.id, unit);
         if known.is_none() {
             let found = self.lookups.submit((live.id, unit));
-            known = self.outage.unless_away(WAIT, found).await?;
+            known = match self.outage.unless_away(WAIT, found).await {
+                Ok(known) => known,
+                Err(NotDone::Away) => {
+                    self.outage.keep(&[self.exposure(live, unit)]).await?;
+                    return Ok(Exposure::Exposed(Some(Durability::Spool)));
+                }
+                Err(otherwise) => return Err(otherwise),
+            };
         }
         let Some(recorded) = known else {
             return Ok(Exposure::NotAssigned);
@@ -130,10 +153,11 @@ impl Ingest {
         if honour(&live.serving, recorded.stored).reason != Reason::Sticky {
             return Ok(Exposure::NotAssigned);
         }
-        if !recorded.exposed {
-            self.land_exposure(WAIT, live, unit, recorded).await?;
+        if recorded.exposed {
+            return Ok(Exposure::Exposed(None));
         }
-        Ok(Exposure::Exposed)
+        let durability = self.land_exposure(WAIT, live, unit, recorded).await?;
+        Ok(Exposure::Exposed(Some(durability)))
     }
 
     /// Lands the exposure of a unit that was not exposed. Two at once are harmless: the fold takes the first. They are
@@ -145,17 +169,7 @@ impl Ingest {
         unit: UnitKey,
         recorded: Recorded,
     ) -> Result<Durability, NotDone> {
-        let event = Event {
-            unit,
-            name: String::new(),
-            value: None,
-            id: None,
-            at: None,
-        };
-        let row = Landed {
-            kind: LandedKind::Exposure,
-            ..self.landed(live, event)
-        };
+        let row = self.exposure(live, unit);
         let durability = self.land_within(limit, vec![row]).await?;
         let exposed = Recorded {
             exposed: true,
@@ -163,6 +177,21 @@ impl Ingest {
         };
         self.sticky.insert(live.id, unit, exposed);
         Ok(durability)
+    }
+
+    /// The row of an exposure that happens now.
+    fn exposure(&self, live: &Live, unit: UnitKey) -> Landed {
+        let event = Event {
+            unit,
+            name: String::new(),
+            value: None,
+            id: None,
+            at: None,
+        };
+        Landed {
+            kind: LandedKind::Exposure,
+            ..self.landed(live, event)
+        }
     }
 }
 

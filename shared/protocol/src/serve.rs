@@ -244,6 +244,9 @@ pub struct Exposed {
     /// Whether the unit's attribution window has started; `false`: it has no arm of its own here.
     #[prost(bool, tag = "2")]
     pub exposed: bool,
+    /// Where that is: `db` or `spool`; `None` where nothing had to be written.
+    #[prost(string, optional, tag = "3")]
+    pub durability: Option<String>,
 }
 
 /// Something a unit did.

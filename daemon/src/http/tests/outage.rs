@@ -114,13 +114,41 @@ async fn an_exposure_that_was_held_back_is_spooled_too() {
     client.post(ASSIGN, &request).await;
     let away = Away::from(site).await;
     let expose = "/api/experiments/checkout/expose";
-    let exposed = client.post(expose, &json!({"unit": "u"})).await;
-    assert_eq!(exposed.json["exposed"], true, "{}", exposed.text);
-    let unknown = client.post(expose, &json!({"unit": "stranger"})).await;
-    assert_eq!(unknown.status, 503, "{}", unknown.text);
+    // The second one is known to no cache: whether it has an arm is for the database to say.
+    for unit in ["u", "stranger"] {
+        let exposed = client.post(expose, &json!({"unit": unit})).await;
+        assert_eq!(exposed.status, 202, "{}", exposed.text);
+        assert_eq!(exposed.json["exposed"], true);
+        assert_eq!(exposed.json["durability"], "spool");
+    }
+    let unknown = "/api/experiments/nope/expose";
+    let unknown = client.post(unknown, &json!({"unit": "u"})).await;
+    assert_eq!(unknown.status, 404, "{}", unknown.text);
     let cluster = away.back().await;
     let landed = "select count(*) from experiment_landing where kind = 1";
-    assert_eq!(away.number(landed).await, 1);
+    assert_eq!(away.number(landed).await, 2);
+    cluster.stop().await;
+}
+
+/// As after a restart: the daemon has the experiment, and the unit's record is in the database only.
+#[tokio::test]
+async fn an_exposure_of_a_unit_that_the_cache_does_not_have_counts_when_the_database_is_back() {
+    let site = Site::with(CHECKOUT).await;
+    let other = Port::open(&site.database.store).await;
+    let mut there = other.client().await;
+    there
+        .post(ASSIGN, &json!({"unit": "u", "expose": false}))
+        .await;
+    let mut client = site.client().await;
+    let away = Away::from(site).await;
+    let expose = "/api/experiments/checkout/expose";
+    let exposed = client.post(expose, &json!({"unit": "u"})).await;
+    assert_eq!(exposed.status, 202, "{}", exposed.text);
+    let cluster = away.back().await;
+    let same = "select count(*) from experiment_landing l
+        join experiment_assignments a using (experiment_id, unit_key)
+        where l.kind = 1 and a.exposed_at is null";
+    assert_eq!(away.number(same).await, 1);
     cluster.stop().await;
 }
 

@@ -38,10 +38,11 @@ impl Serve for Service {
     async fn expose(self, request: ExposeRequest) -> Result<Exposed, WireProblem> {
         let _place = self.0.admit(Kind::Unit)?;
         let live = self.0.experiment(&request.experiment)?;
-        let exposed = self.0.expose(&live, &Unit::new(request.unit)?).await?;
+        let exposure = self.0.expose(&live, &Unit::new(request.unit)?).await?;
         Ok(Exposed {
             experiment: request.experiment,
-            exposed,
+            exposed: exposure.is_exposed(),
+            durability: exposure.durability().map(|it| it.as_str().to_owned()),
         })
     }
 

@@ -140,6 +140,7 @@ fn replies() -> Vec<(&'static str, u64, Reply)> {
     let exposed = Exposed {
         experiment: "checkout".into(),
         exposed: true,
+        durability: None,
     };
     let tracked = Tracked {
         experiment: "checkout".into(),
