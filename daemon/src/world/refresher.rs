@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bandit::experiment::ExperimentId;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::MissedTickBehavior;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::local::Publication;
@@ -15,8 +15,12 @@ use crate::ingest::Meters;
 use crate::store::experiments::{self, Head, Heads, Stored};
 use crate::store::{Store, StoreError};
 
-/// 1 s: every daemon must serve a change within 2 s of its commit, and the read is three indexed look-ups.
+/// 1 s at most: every daemon must serve a change within 2 s of its commit, and the read is three indexed look-ups.
 const POLL: Duration = Duration::from_secs(1);
+
+/// And 0.75 s at least. Daemons that were started together, or that all found the database back at one instant, would
+/// otherwise ask it at the same moment for as long as they run.
+const SOONEST: Duration = Duration::from_millis(750);
 
 /// 5 s: a read takes milliseconds; a connection that is silent for longer is dead, and the next poll takes
 /// another one.
@@ -50,8 +54,7 @@ impl Refresher {
 
     /// Keeps the world fresh until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(POLL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut poll = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         loop {
             let mut waiting = Vec::new();
             // Every arm is cancel-safe: a cancelled `recv_many` has taken nothing.
@@ -62,7 +65,7 @@ impl Refresher {
                         return;
                     }
                 }
-                _ = ticks.tick() => {}
+                () = &mut poll => poll.as_mut().reset(Instant::now() + pause()),
             }
             let result = tokio::time::timeout(READ_LIMIT, self.refresh()).await;
             self.report(result.ok());
@@ -127,6 +130,11 @@ impl Refresher {
     }
 }
 
+/// From one poll to the next.
+fn pause() -> Duration {
+    rand::random_range(SOONEST..=POLL)
+}
+
 /// Reads the experiments behind `changed` into `kept`. One that cannot be read is left as it was, loudly,
 /// and given back.
 async fn load(
@@ -168,4 +176,17 @@ fn meters_for(stored: &Stored, kept: &HashMap<ExperimentId, Arc<Live>>) -> Meter
         return Meters::new(stored.spec.key.as_str());
     }
     Meters::new(Meters::OTHERS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn daemons_that_poll_together_drift_apart() {
+        let polls: Vec<Duration> = (0..100).map(|_| pause()).collect();
+        assert!(polls.iter().all(|it| (SOONEST..=POLL).contains(it)));
+        let distinct: std::collections::BTreeSet<&Duration> = polls.iter().collect();
+        assert!(distinct.len() > 50, "{distinct:?}");
+    }
 }
