@@ -12,7 +12,7 @@ use console::theme::{Theme, ThemeName};
 use console::update::update;
 use console::view;
 use protocol::decision::DecisionLine;
-use protocol::experiments::{Detail, GuardrailRow, LaneDetail, Row};
+use protocol::experiments::{Detail, GuardrailRow, LaneDetail, Row, Stale};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -98,6 +98,21 @@ fn at_every_size(name: &str, make: impl Fn((u16, u16)) -> Model) {
 #[test]
 fn the_list_at_every_size() {
     at_every_size("list", |size| watching(size, false, rows()));
+}
+
+#[test]
+fn a_daemon_without_its_database_is_stale_and_says_of_when() {
+    let away = |row: Row| Row {
+        stale: Some(Stale {
+            as_of: fixtures::ago(33),
+            figures: true,
+        }),
+        ..row
+    };
+    let model = watching((100, 24), true, rows().into_iter().map(away).collect());
+    let screen = text(&model, Glyphs::UNICODE);
+    assert!(screen.contains("STALE 33s old, no database"), "{screen}");
+    assert!(!screen.contains("LIVE"), "{screen}");
 }
 
 #[test]

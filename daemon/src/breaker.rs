@@ -56,6 +56,17 @@ impl Breaker {
         self.0.doubt.notify_one();
     }
 
+    /// The database has not been heard of since `since`, which was before this run began.
+    pub fn open_since(&self, since: DateTime<Utc>) {
+        self.put(Some(since));
+        self.0.doubt.notify_one();
+    }
+
+    /// Changes with the opinion.
+    pub fn watch(&self) -> watch::Receiver<Option<DateTime<Utc>>> {
+        self.0.since.subscribe()
+    }
+
     /// Waits until the database is away. Cancel-safe.
     pub async fn opened(&self) {
         self.until(Option::is_some).await;
@@ -73,11 +84,15 @@ impl Breaker {
     }
 
     fn set(&self, open: bool) {
-        let now = self.0.clock.now();
+        self.put(open.then(|| self.0.clock.now()));
+    }
+
+    fn put(&self, away: Option<DateTime<Utc>>) {
+        let open = away.is_some();
         let changed = self.0.since.send_if_modified(|since| {
             let changes = since.is_some() != open;
             if changes {
-                *since = open.then_some(now);
+                *since = away;
                 self.0.open.store(open, Ordering::Relaxed);
             }
             changes

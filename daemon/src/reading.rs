@@ -11,6 +11,7 @@ mod figures;
 mod insights;
 mod lanes;
 mod origin;
+mod remembered;
 mod results;
 mod row;
 mod whatif;
@@ -19,16 +20,18 @@ use std::sync::Arc;
 
 use bandit::experiment::ExperimentKey;
 use protocol::evaluation::{WhatIf, WhatIfRequest};
-use protocol::experiments::{Detail, Explanation, Insights, Results, Row};
+use protocol::experiments::{Detail, Explanation, Insights, Results, Row, Stale};
 
 pub use error::ReadingError;
 
+use crate::breaker::Breaker;
 use crate::clock::Clock;
 use crate::learning::Readings;
 use crate::replica::Replica;
 use crate::store::Store;
 use crate::world::{Live, WorldHandle};
 use beliefs::Beliefs;
+use remembered::{Last, Remembered};
 
 /// A reader. Cheap to clone; clones share what they have computed.
 #[derive(Clone)]
@@ -40,6 +43,8 @@ pub struct Reading {
     unit_secret: [u8; 32],
     beliefs: Arc<Beliefs>,
     readings: Readings,
+    breaker: Option<Breaker>,
+    remembered: Arc<Remembered>,
 }
 
 impl std::fmt::Debug for Reading {
@@ -59,6 +64,17 @@ impl Reading {
             unit_secret,
             beliefs: Arc::default(),
             readings: Readings::default(),
+            breaker: None,
+            remembered: Arc::default(),
+        }
+    }
+
+    /// The same, which does not wait for a database that `breaker` knows to be away.
+    #[must_use]
+    pub fn with_breaker(self, breaker: Breaker) -> Self {
+        Self {
+            breaker: Some(breaker),
+            ..self
         }
     }
 
@@ -78,7 +94,7 @@ impl Reading {
             .iter()
             .filter_map(|key| world.get(key.as_str()).cloned())
             .collect();
-        self.rows_of(&self.store, &lives).await
+        self.rows_or_stale(&lives).await
     }
 
     /// The rows of all experiments, in key order; the archived ones last.
@@ -86,21 +102,30 @@ impl Reading {
         let world = self.world.load();
         let mut lives: Vec<Arc<Live>> = world.in_key_order().into_iter().cloned().collect();
         lives.sort_by_key(|live| live.serving.state.name() == "archived");
-        self.rows_of(&self.store, &lives).await
+        self.rows_or_stale(&lives).await
     }
 
     /// One experiment's row.
     pub async fn row(&self, key: &str) -> Result<Row, ReadingError> {
-        self.row_of(&self.store, &self.live(key)?).await
+        let mut rows = self.rows_or_stale(&[self.live(key)?]).await?;
+        rows.pop()
+            .ok_or_else(|| ReadingError::NotFound(key.to_owned()))
     }
 
-    /// One experiment's screen.
+    /// One experiment's screen; without the database, what the daemon knows of it.
     pub async fn detail(&self, key: &str) -> Result<Detail, ReadingError> {
         let live = &self.live(key)?;
-        let origin = self.origin();
+        match self.detail_now(live).await {
+            Err(error) if error.is_away() => Ok(detail::stale(self, live)),
+            read => read,
+        }
+    }
+
+    async fn detail_now(&self, live: &Arc<Live>) -> Result<Detail, ReadingError> {
+        let origin = self.origin()?;
         let read = detail::detail(self, live, &origin).await;
         match self.instead(&origin, &read) {
-            Some(primary) => detail::detail(self, live, &primary).await,
+            Some(primary) => detail::detail(self, live, &primary?).await,
             None => read,
         }
     }
@@ -108,10 +133,10 @@ impl Reading {
     /// Counts, rates and posteriors of every lane.
     pub async fn results(&self, key: &str) -> Result<Results, ReadingError> {
         let live = &self.live(key)?;
-        let origin = self.origin();
+        let origin = self.origin()?;
         let read = results::results(self, live, &origin).await;
         match self.instead(&origin, &read) {
-            Some(primary) => results::results(self, live, &primary).await,
+            Some(primary) => results::results(self, live, &primary?).await,
             None => read,
         }
     }
@@ -119,10 +144,10 @@ impl Reading {
     /// The reading of the results.
     pub async fn insights(&self, key: &str) -> Result<Insights, ReadingError> {
         let live = &self.live(key)?;
-        let origin = self.origin();
+        let origin = self.origin()?;
         let read = insights::insights(self, live, &origin).await;
         match self.instead(&origin, &read) {
-            Some(primary) => insights::insights(self, live, &primary).await,
+            Some(primary) => insights::insights(self, live, &primary?).await,
             None => read,
         }
     }
@@ -130,12 +155,14 @@ impl Reading {
     /// Why a unit has its arm. `unit` is its id, or its key in hex as an explanation shows it.
     pub async fn explain(&self, key: &str, unit: &str) -> Result<Explanation, ReadingError> {
         let live = self.live(key)?;
+        self.present()?;
         explain::explain(self, &live, unit).await
     }
 
     /// What another policy would have earned on an experiment's own log.
     pub async fn what_if(&self, request: &WhatIfRequest) -> Result<WhatIf, ReadingError> {
         let live = self.live(&request.key)?;
+        self.present()?;
         whatif::read(self, &live, request).await
     }
 
@@ -145,9 +172,24 @@ impl Reading {
             .ok_or_else(|| ReadingError::NotFound(live.serving.key.to_string()))
     }
 
+    /// The rows of `lives`; without the database, what the daemon knows of them.
+    async fn rows_or_stale(&self, lives: &[Arc<Live>]) -> Result<Vec<Row>, ReadingError> {
+        let read = match self.present() {
+            Ok(()) => self.rows_of(&self.store, lives).await,
+            Err(away) => Err(away),
+        };
+        match read {
+            Err(error) if error.is_away() => {
+                Ok(lives.iter().map(|live| self.stale_row(live)).collect())
+            }
+            read => read,
+        }
+    }
+
     async fn rows_of(&self, store: &Store, lives: &[Arc<Live>]) -> Result<Vec<Row>, ReadingError> {
         let figures = figures::read(store, lives).await?;
         let now = self.clock.now();
+        self.remembered.keep(lives, &figures, now);
         let mut rows = Vec::with_capacity(lives.len());
         for live in lives {
             rows.push(row::row(live, figures.of(live), &self.beliefs, now));
@@ -155,6 +197,30 @@ impl Reading {
             tokio::task::yield_now().await;
         }
         Ok(rows)
+    }
+
+    /// What is served, with the figures that were read last.
+    fn stale_row(&self, live: &Live) -> Row {
+        let now = self.clock.now();
+        let last = self.remembered.of(live.id);
+        let since = self.breaker.as_ref().and_then(Breaker::since);
+        let stale = Stale {
+            as_of: last.as_ref().map_or(since.unwrap_or(now), |last| last.at),
+            figures: last.is_some(),
+        };
+        let figures = last.as_deref().map(Last::figures).unwrap_or_default();
+        Row {
+            stale: Some(stale),
+            ..row::row(live, figures, &self.beliefs, now)
+        }
+    }
+
+    /// Refuses to ask a database that is known to be away.
+    pub fn present(&self) -> Result<(), ReadingError> {
+        match self.breaker.as_ref().and_then(Breaker::since) {
+            Some(since) => Err(ReadingError::Away(since)),
+            None => Ok(()),
+        }
     }
 
     fn live(&self, key: &str) -> Result<Arc<Live>, ReadingError> {

@@ -3,7 +3,7 @@
 use protocol::experiments::{ArmRow, Detail, Row};
 
 use super::daemon::Daemon;
-use super::format::{age, count, instant, percent, probability, source, state};
+use super::format::{age, count, instant, percent, probability, source, stale, state};
 use super::{Exit, Failure, decision};
 use crate::output::{self, Align, Answer, Role, Span, Table, Text, plain, versioned};
 use crate::units::Units;
@@ -38,7 +38,8 @@ async fn ask(daemon: &Daemon, key: &str) -> Result<Detail, Failure> {
 
 pub(super) fn text(detail: &Detail) -> Text {
     let row = &detail.row;
-    let mut text = heading(detail);
+    let mut text = stale(detail.now, row.stale);
+    text.append(heading(detail));
     text.append(source(detail.source.as_ref()));
     text.blank();
     text.append(arms(&row.arms, Units::of(row.scale)).text());

@@ -1,12 +1,13 @@
 //! `pitboss ls`: the list.
 
+use chrono::{DateTime, Utc};
 use protocol::experiments::Row;
 use serde::Serialize;
 
 use super::Failure;
 use super::daemon::Daemon;
 use super::failure::counted;
-use super::format::{count, guardrails, leader, percent, probability, state};
+use super::format::{self, count, guardrails, leader, percent, probability, state};
 use crate::cli::LsArgs;
 use crate::output::{Align, Answer, Role, Span, Table, Text, plain, versioned};
 
@@ -14,6 +15,9 @@ use crate::output::{Align, Answer, Role, Span, Table, Text, plain, versioned};
 pub(super) struct List<'a> {
     pub environment: &'a str,
     pub revision: u64,
+    /// The daemon's clock.
+    #[serde(skip)]
+    pub now: DateTime<Utc>,
     pub experiments: &'a [Row],
 }
 
@@ -24,6 +28,7 @@ pub(super) async fn list(daemon: &Daemon, args: &LsArgs) -> Result<Answer, Failu
     let list = List {
         environment: &daemon.welcome.environment,
         revision,
+        now: daemon.welcome.now,
         experiments: &rows,
     };
     Ok(Answer {
@@ -43,6 +48,11 @@ pub(super) fn text(list: &List<'_>, total: usize) -> Text {
         return Text::of("No experiments yet: `pitboss plan experiments.example.toml` is a start.");
     }
     let mut text = Text::new();
+    let stale = list.experiments.iter().filter_map(|row| row.stale);
+    text.append(format::stale(
+        list.now,
+        stale.min_by_key(|stale| stale.as_of),
+    ));
     if !list.experiments.is_empty() {
         text.append(table(list.experiments).text());
     }

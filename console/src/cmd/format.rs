@@ -1,10 +1,10 @@
 //! How figures and instants are written, the same in every command.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use protocol::experiments::{ArmRow, Row};
+use protocol::experiments::{ArmRow, Row, Stale};
 use protocol::source::Source;
 
-use crate::output::{Role, Span, Text};
+use crate::output::{Role, Span, Text, plain};
 
 /// `1,482,390`
 pub(super) fn count(number: u64) -> String {
@@ -39,6 +39,25 @@ pub(super) fn source(source: Option<&Source>) -> Text {
             Role::Dim
         };
         text.line([Span::new(role, format!("  {}", source.in_words()))]);
+    }
+    text
+}
+
+/// That what follows is not of now, where it is not.
+pub(super) fn stale(now: DateTime<Utc>, stale: Option<Stale>) -> Text {
+    let mut text = Text::new();
+    if let Some(Stale { as_of, figures }) = stale {
+        let unknown = if figures {
+            ""
+        } else {
+            "; counts and probabilities are not known"
+        };
+        let as_of = format!(
+            ": the database is away; as of {}, {} old{unknown}",
+            instant(as_of),
+            age(now, as_of)
+        );
+        text.line([Span::new(Role::Warn, "STALE"), plain(as_of)]);
     }
     text
 }

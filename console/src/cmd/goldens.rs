@@ -1,5 +1,6 @@
 //! What every command prints for the samples: text without colour, and JSON, whose fields must stay.
 
+use protocol::experiments::{Detail, Row, Stale};
 use serde::Serialize;
 
 use super::samples;
@@ -20,6 +21,7 @@ fn every_answer_reads_well_and_keeps_its_fields() {
     let list = experiments::List {
         environment: "prod",
         revision: 18_422,
+        now: samples::now(),
         experiments: &rows,
     };
     golden("ls", &experiments::text(&list, 41), &list);
@@ -49,10 +51,40 @@ fn every_answer_reads_well_and_keeps_its_fields() {
 }
 
 #[test]
+fn what_is_known_without_the_database_says_how_old_it_is() {
+    let as_of = samples::now() - chrono::TimeDelta::seconds(250);
+    let stale = |figures| Row {
+        stale: Some(Stale { as_of, figures }),
+        ..samples::row()
+    };
+    let rows = [stale(true), samples::young_row()];
+    let list = experiments::List {
+        environment: "prod",
+        revision: 18_422,
+        now: samples::now(),
+        experiments: &rows,
+    };
+    let text = experiments::text(&list, 2).render(false);
+    let said = "STALE: the database is away; as of ";
+    assert!(
+        text.starts_with(said) && text.contains(", 4m 10s old\n"),
+        "{text}"
+    );
+    let answer = Detail {
+        row: stale(false),
+        ..samples::detail()
+    };
+    let text = detail::text(&answer).render(false);
+    let unknown = ", 4m 10s old; counts and probabilities are not known\n";
+    assert!(text.starts_with(said) && text.contains(unknown), "{text}");
+}
+
+#[test]
 fn nothing_yet_says_what_to_type_first() {
     let list = experiments::List {
         environment: "prod",
         revision: 0,
+        now: samples::now(),
         experiments: &[],
     };
     let text = experiments::text(&list, 0).render(false);

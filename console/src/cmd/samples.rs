@@ -92,6 +92,7 @@ pub(super) fn row() -> Row {
         ],
         holds: vec![],
         decision: None,
+        stale: None,
     }
 }
 

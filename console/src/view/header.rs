@@ -109,9 +109,10 @@ fn link_word(model: &Model) -> (Role, String) {
     let age = model.link.age_ms(model.now_ms).unwrap_or(0) / 1_000;
     let ago = format!("{} ago", text::duration(age));
     match (&model.link.state, model.link.freshness(model.now_ms)) {
-        (LinkState::Live | LinkState::Loading, Freshness::Live) => {
-            (Role::Ok, format!("LIVE {ago}"))
-        }
+        (LinkState::Live | LinkState::Loading, Freshness::Live) => match database_away(model) {
+            Some(age) => (Role::Stale, format!("STALE {age} old, no database")),
+            None => (Role::Ok, format!("LIVE {ago}")),
+        },
         (LinkState::Live | LinkState::Loading, Freshness::Stale) => {
             (Role::Stale, format!("STALE {ago}"))
         }
@@ -140,6 +141,14 @@ fn link_word(model: &Model) -> (Role, String) {
             )
         }
     }
+}
+
+/// How old the oldest row is, while the daemon answers without its database.
+fn database_away(model: &Model) -> Option<String> {
+    let stale = model.shown().rows.values().filter_map(|row| row.stale);
+    let as_of = stale.map(|stale| stale.as_of).min()?;
+    let age = (model.daemon_now()? - as_of).num_seconds();
+    Some(text::duration(u64::try_from(age).unwrap_or(0)))
 }
 
 fn as_of(model: &Model) -> String {

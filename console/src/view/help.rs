@@ -119,7 +119,7 @@ fn words(theme: &Theme, width: u16) -> Vec<Line<'static>> {
         ),
         (
             "LIVE",
-            "the daemon spoke within 20 s; STALE: it did not, still connected",
+            "the daemon spoke within 20 s; STALE: not so, or no database",
         ),
         (
             "FROZEN",

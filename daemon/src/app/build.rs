@@ -106,6 +106,7 @@ pub(super) async fn build(
     let reports = workers.reports();
     part.run(workers.join());
 
+    let breaker = outage.breaker.clone();
     let (ingest, writers) = Ingest::start(
         &store,
         world.clone(),
@@ -123,7 +124,8 @@ pub(super) async fn build(
         world.clone(),
         clock.clone(),
         *secret.expose(),
-    );
+    )
+    .with_breaker(breaker.clone());
     if let Some(options) = &config.replica {
         let options = options.expose().as_ref().clone();
         let replica = Store::connect_lazily(config.database_pooler, options, REPLICA_CONNECTIONS);
@@ -146,6 +148,7 @@ pub(super) async fn build(
         reading,
         reports,
         standing,
+        breaker,
         kill_switch,
         run: &holder,
         data,
@@ -191,10 +194,11 @@ async fn open(
         Start::Without(without) => {
             let Without {
                 world,
+                saved_at,
                 secret,
                 coming,
             } = *without;
-            breaker.open();
+            breaker.open_since(saved_at);
             let store = Store::of_no_database(config.database_pooler, config.database_connections);
             let store = base.store.insert(store);
             let (world, refresher) = WorldHandle::resume(store.clone(), world);

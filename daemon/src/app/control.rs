@@ -8,6 +8,7 @@ use protocol::control::PartHealth;
 
 use super::AppError;
 use super::parts::Parts;
+use crate::breaker::Breaker;
 use crate::changes::{Feed, Feeder};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -30,6 +31,8 @@ pub(super) struct Ground<'a> {
     pub(super) reports: Reports,
     /// Of the data path.
     pub(super) standing: Standing,
+    /// Whether the database is there.
+    pub(super) breaker: Breaker,
     /// What works while the database is away.
     pub(super) kill_switch: KillSwitch,
     /// This run of the daemon, as no other is called.
@@ -47,13 +50,14 @@ pub(super) fn serve(ground: Ground<'_>, parts: &mut Parts) -> Result<(), AppErro
         reading,
         reports,
         standing,
+        breaker,
         kill_switch,
         run,
         data,
     } = ground;
     let port = ControlPort::bind(&config.control_socket, Limits::default())?;
     let feed = Feed::new(run);
-    let feeder = Feeder::new(feed.clone(), world.clone(), store.clone());
+    let feeder = Feeder::new(feed.clone(), world.clone(), store.clone(), breaker);
     let operations =
         Operations::new(store.clone(), world.clone()).with_kill_switch(kill_switch.clone());
     let service = Service {

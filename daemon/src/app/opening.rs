@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +52,8 @@ pub(super) enum Start {
 pub(super) struct Without {
     /// What to serve.
     pub(super) world: World,
+    /// When it was saved.
+    pub(super) saved_at: DateTime<Utc>,
     /// What its units were keyed with.
     pub(super) secret: UnitSecret,
     /// The try that is under way.
@@ -78,7 +81,7 @@ pub(super) async fn start(config: &Config, data_dir: &Arc<DataDir>) -> Result<St
         Ok(Ok(opened)) => return Ok(Start::With(Box::new(opened))),
         Ok(Err(error)) if may_pass(&error) => told(&error),
         Ok(Err(error)) => return Err(error),
-        Err(_) => format!("it does not answer within {patience:?}"),
+        Err(_) => format!("it does not answer, or is being brought up to date, after {patience:?}"),
     };
     tracing::error!(
         why,
@@ -89,6 +92,7 @@ pub(super) async fn start(config: &Config, data_dir: &Arc<DataDir>) -> Result<St
     );
     Ok(Start::Without(Box::new(Without {
         world: saved.world,
+        saved_at: saved.written_at,
         secret,
         coming,
     })))

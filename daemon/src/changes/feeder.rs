@@ -9,6 +9,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::Feed;
+use crate::breaker::Breaker;
 use crate::store::{Store, activity};
 use crate::world::{World, WorldHandle};
 
@@ -22,18 +23,20 @@ pub struct Feeder {
     feed: Feed,
     world: WorldHandle,
     store: Store,
+    breaker: Breaker,
     seen: Arc<World>,
     busy: HashSet<ExperimentId>,
 }
 
 impl Feeder {
     /// Starts from the present world.
-    pub fn new(feed: Feed, world: WorldHandle, store: Store) -> Self {
+    pub fn new(feed: Feed, world: WorldHandle, store: Store, breaker: Breaker) -> Self {
         let seen = world.load();
         Self {
             feed,
             world,
             store,
+            breaker,
             seen,
             busy: HashSet::new(),
         }
@@ -42,6 +45,7 @@ impl Feeder {
     /// Feeds until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut world_changed = self.world.changed();
+        let mut away = self.breaker.watch();
         let mut ticks = tokio::time::interval(FIGURES);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -54,6 +58,8 @@ impl Feeder {
                     }
                     self.world_changed();
                 }
+                // Its sender lives as long as this.
+                _ = away.changed() => self.all_changed(),
                 _ = ticks.tick() => self.figures_moved().await,
             }
         }
@@ -65,10 +71,15 @@ impl Feeder {
         self.seen = now;
     }
 
+    /// The database went away or came back: what every experiment's row says of its age is not true any more.
+    fn all_changed(&self) {
+        self.feed.changed(self.seen.experiments.keys().cloned());
+    }
+
     /// Says that busy experiments moved, and those that were busy a second ago once more. Nobody watches:
     /// nobody asks, and whoever comes later begins with a snapshot or finds its cursor behind.
     async fn figures_moved(&mut self) {
-        if !self.feed.is_watched() {
+        if !self.feed.is_watched() || self.breaker.is_open() {
             return;
         }
         let busy: HashSet<ExperimentId> = match activity::busy(&self.store).await {

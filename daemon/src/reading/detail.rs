@@ -69,6 +69,32 @@ pub(super) async fn detail(
     })
 }
 
+/// What the daemon knows without the database: what it serves, and the row as it was read last.
+pub(super) fn stale(reading: &Reading, live: &Live) -> Detail {
+    let row = reading.stale_row(live);
+    let leading = live.leading_lane().id;
+    let serving = live.serving.lane(leading);
+    let published = live.published.iter().find(|it| it.lane == leading);
+    let newest = published.zip(serving).map(|(published, serving)| {
+        let arms = in_file_order(live).into_iter();
+        AllocationPoint {
+            at: published.at,
+            version: published.version.0,
+            shares: arms.map(|arm| serving.allocation.get(arm.id)).collect(),
+        }
+    });
+    Detail {
+        now: reading.clock.now(),
+        row,
+        allocation: newest.into_iter().collect(),
+        lanes: Vec::new(),
+        events: Vec::new(),
+        spec_toml: spec::to_toml(&live.spec),
+        decision: None,
+        source: None,
+    }
+}
+
 /// Every lane with its own learning, where there are several.
 async fn lane_details(
     reading: &Reading,

@@ -1,5 +1,6 @@
 //! Why something could not be read.
 
+use chrono::{DateTime, Utc};
 use protocol::refusal::{Code, Refusal, Retry};
 
 use crate::store::StoreError;
@@ -16,6 +17,12 @@ pub enum ReadingError {
     /// There is nothing to answer from yet.
     #[error("{0}")]
     TooEarly(String),
+    /// The database is known to be away, and the answer is in it.
+    #[error(
+        "the database is away (since {} UTC), and this is read from it; ls, show, health and rollback work without it",
+        .0.format("%Y-%m-%d %H:%M:%S")
+    )]
+    Away(DateTime<Utc>),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -36,12 +43,18 @@ impl From<sqlx::Error> for ReadingError {
 }
 
 impl ReadingError {
+    /// Whether the database did not answer.
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Store(StoreError::Away(_)))
+    }
+
     /// What the caller can do about it.
     pub fn code(&self) -> Code {
         match self {
             Self::NotFound(_) => Code::NotFound,
             Self::Invalid(_) => Code::Invalid,
             Self::TooEarly(_) => Code::IllegalState,
+            Self::Away(_) => Code::Unavailable,
             Self::Store(error) if error.retry() == Retry::Later => Code::Unavailable,
             Self::Store(_) | Self::Inconsistent { .. } => Code::Internal,
         }

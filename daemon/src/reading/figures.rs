@@ -21,7 +21,7 @@ pub(super) struct Figures {
 }
 
 /// The figures of one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct OfOne<'a> {
     pub(super) leading: Option<&'a LaneStats>,
     pub(super) assigned: u64,

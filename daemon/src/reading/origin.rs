@@ -25,16 +25,16 @@ impl Origin {
 }
 
 impl Reading {
-    /// The replica if it may be read from, else the primary.
-    pub(super) fn origin(&self) -> Origin {
+    /// The replica if it may be read from, else the primary, unless that is known to be away.
+    pub(super) fn origin(&self) -> Result<Origin, ReadingError> {
         match self.replica.as_ref().map(Replica::readable) {
             None => self.primary(None),
             Some(Err(instead)) => self.primary(Some(instead)),
-            Some(Ok(readable)) => Origin {
+            Some(Ok(readable)) => Ok(Origin {
                 store: readable.store,
                 source: Some(readable.source),
                 complete_until: Some(readable.as_of),
-            },
+            }),
         }
     }
 
@@ -43,7 +43,7 @@ impl Reading {
         &self,
         origin: &Origin,
         read: &Result<T, ReadingError>,
-    ) -> Option<Origin> {
+    ) -> Option<Result<Origin, ReadingError>> {
         let source = origin.source.as_ref()?;
         let Err(ReadingError::Store(error)) = read else {
             return None;
@@ -53,11 +53,12 @@ impl Reading {
         Some(self.primary(Some(replica::primary(source.replica_lag_seconds, note))))
     }
 
-    fn primary(&self, source: Option<Source>) -> Origin {
-        Origin {
+    fn primary(&self, source: Option<Source>) -> Result<Origin, ReadingError> {
+        self.present()?;
+        Ok(Origin {
             store: self.store.clone(),
             source,
             complete_until: None,
-        }
+        })
     }
 }

@@ -57,6 +57,7 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
         not_active,
         holds: live.holds.clone(),
         decision: figures.decision.and_then(|line| decision::line(live, line)),
+        stale: None,
     }
 }
 

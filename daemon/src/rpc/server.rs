@@ -185,6 +185,7 @@ impl Control for Server {
 
     async fn audit(self, _: Context, query: AuditQuery) -> Result<AuditPage, Refusal> {
         self.session.look()?;
+        self.service.reading.present()?;
         audit::page(&self.service.store, &query)
             .await
             .map_err(|error| store_refusal(&error))

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{About, ControlPort, Limits, PartCheck, SeatLimits, Service, TimeLimits};
+use crate::breaker::Breaker;
 use crate::changes::{Feed, Feeder};
 use crate::clock::Clock;
 use crate::operations::Operations;
@@ -37,6 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A daemon's control side on a database of its own.
 struct Daemon {
     database: TestDatabase,
+    breaker: Breaker,
     directory: TempDir,
     stop: CancellationToken,
     port: Option<JoinHandle<()>>,
@@ -56,7 +58,8 @@ async fn daemon(limits: Limits) -> Daemon {
     let (world, refresher) = WorldHandle::open(store.clone()).await.unwrap();
     tokio::spawn(refresher.run(stop.clone()));
     let feed = Feed::new("this run");
-    let feeder = Feeder::new(feed.clone(), world.clone(), store.clone());
+    let breaker = Breaker::closed(clock.clone());
+    let feeder = Feeder::new(feed.clone(), world.clone(), store.clone(), breaker.clone());
     tokio::spawn(feeder.run(stop.clone()));
     let service = Service {
         about: About {
@@ -67,7 +70,8 @@ async fn daemon(limits: Limits) -> Daemon {
             started_at: clock.now(),
         },
         operations: Operations::new(store.clone(), world.clone()),
-        reading: Reading::new(store.clone(), world.clone(), clock.clone(), [7; 32]),
+        reading: Reading::new(store.clone(), world.clone(), clock.clone(), [7; 32])
+            .with_breaker(breaker.clone()),
         health: PartCheck::new(all_well),
         clock,
         store,
@@ -79,6 +83,7 @@ async fn daemon(limits: Limits) -> Daemon {
     let port = tokio::spawn(port.serve(service, stop.clone()));
     Daemon {
         database,
+        breaker,
         directory,
         stop,
         port: Some(port),

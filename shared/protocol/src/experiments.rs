@@ -72,6 +72,18 @@ pub struct Row {
     /// What is recommended; `None` where the file does not ask, before the first look, and once it has ended.
     #[serde(default)]
     pub decision: Option<DecisionLine>,
+    /// Of when it is, while the database is away; `None`: of now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<Stale>,
+}
+
+/// What the daemon knows of an experiment without the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stale {
+    /// When the figures were read; without figures, when the database was last known to be there.
+    pub as_of: DateTime<Utc>,
+    /// Whether counts and probabilities are known; if not, state, policy version and shares are all there is.
+    pub figures: bool,
 }
 
 /// The values between which scaled rewards lie; means are between 0 and 1 in every answer.

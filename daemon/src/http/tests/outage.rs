@@ -153,6 +153,40 @@ async fn an_exposure_of_a_unit_that_the_cache_does_not_have_counts_when_the_data
 }
 
 #[tokio::test]
+async fn without_a_database_the_reads_show_what_is_known_or_say_that_it_is_away() {
+    let site = Site::with(CHECKOUT).await;
+    let mut client = site.client().await;
+    let (list, show) = ("/api/experiments", "/api/experiments/checkout");
+    let known = client.get(show).await;
+    assert!(known.json["stale"].is_null(), "{}", known.text);
+    let other = Port::open(&site.database.store).await;
+    let mut never_asked = other.client().await;
+    let away = Away::from(site).await;
+    other.outage.breaker.opened().await;
+
+    let stale = client.get(show).await;
+    assert_eq!(stale.status, 200, "{}", stale.text);
+    assert_eq!(stale.json["stale"]["figures"], true);
+    assert_eq!(stale.json["arms"], known.json["arms"]);
+    let all = client.get(list).await;
+    assert_eq!(all.json["experiments"][0], stale.json);
+    // Nobody has looked at the figures since this one was started.
+    let stale = never_asked.get(show).await;
+    assert_eq!(stale.json["stale"]["figures"], false, "{}", stale.text);
+    assert_eq!(stale.json["state"], "running");
+    for path in ["results", "insights"] {
+        let refused = client.get(&format!("{show}/{path}")).await;
+        assert_eq!(refused.status, 503, "{}", refused.text);
+        assert_eq!(refused.headers["retry-after"], "1");
+    }
+
+    let cluster = away.back().await;
+    let fresh = client.get(show).await;
+    assert!(fresh.json["stale"].is_null(), "{}", fresh.text);
+    cluster.stop().await;
+}
+
+#[tokio::test]
 async fn a_full_spool_says_so_and_takes_again() {
     let site = Site::with(CHECKOUT).await;
     let mut client = site.client().await;

@@ -152,7 +152,8 @@ impl Port {
             sticky,
             outage.clone(),
         );
-        let reading = Reading::new(store.clone(), world.clone(), clock, SECRET);
+        let reading = Reading::new(store.clone(), world.clone(), clock, SECRET)
+            .with_breaker(outage.breaker.clone());
         let calls = Calls::new(Arc::clone(&ingest));
         let port = DataPort::new(Arc::clone(&calls), reading);
         let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port)

@@ -1,6 +1,7 @@
 //! Consoles: what they are told, when, and how the daemon takes leave of them.
 
 use protocol::control::{AuditQuery, ControlClient, Cursor, Watched};
+use protocol::experiments::Row;
 use protocol::plans::{ApplyRequest, PlanRequest};
 use protocol::refusal::Code;
 use protocol::transport::within;
@@ -78,6 +79,53 @@ async fn a_watch_wakes_when_figures_move() {
         assert_eq!(delta.rows.len(), 1, "figures move on every second");
         cursor = delta.cursor;
     }
+}
+
+#[tokio::test]
+async fn without_its_database_the_daemon_shows_what_it_knows_and_of_when() {
+    let daemon = daemon(Limits::default()).await;
+    let console = daemon.console().await;
+    apply(&console).await;
+    let page = |client: ControlClient| async move {
+        client
+            .snapshot(within(PATIENCE), None)
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    let before = page(console.clone()).await;
+    assert_eq!(before.rows[0].stale, None);
+
+    daemon.breaker.open();
+    // Who watches hears that what it has is not of now.
+    let watched = console
+        .watch(within(PATIENCE), before.cursor, 15_000)
+        .await
+        .unwrap()
+        .unwrap();
+    let Watched::Delta(delta) = watched else {
+        panic!("a known cursor needs no snapshot");
+    };
+    let stale = delta.rows[0].stale.expect("the database is away");
+    assert!(stale.figures && stale.as_of <= delta.now);
+    assert_eq!(
+        Row {
+            stale: None,
+            ..delta.rows[0].clone()
+        },
+        before.rows[0]
+    );
+    // And so does who comes then.
+    let newcomer = daemon.console().await;
+    assert!(page(newcomer.clone()).await.rows[0].stale.is_some());
+    let detail = newcomer.detail(within(PATIENCE), "checkout".into()).await;
+    let detail = detail.unwrap().unwrap();
+    assert!(detail.row.stale.is_some() && detail.spec_toml.contains("checkout"));
+    assert_eq!(detail.allocation[0].shares, [0.5, 0.5]);
+    let results = newcomer.results(within(PATIENCE), "checkout".into()).await;
+    let refused = results.unwrap().unwrap_err();
+    assert_eq!(refused.code, Code::Unavailable);
+    assert!(refused.message.contains("away (since "), "{refused}");
 }
 
 async fn apply(client: &ControlClient) {
