@@ -162,8 +162,12 @@ impl Reading {
     /// What another policy would have earned on an experiment's own log.
     pub async fn what_if(&self, request: &WhatIfRequest) -> Result<WhatIf, ReadingError> {
         let live = self.live(&request.key)?;
-        self.present()?;
-        whatif::read(self, &live, request).await
+        let origin = self.origin()?;
+        let read = whatif::read(self, &live, request, &origin).await;
+        match self.instead(&origin, &read) {
+            Some(primary) => whatif::read(self, &live, request, &primary?).await,
+            None => read,
+        }
     }
 
     async fn row_of(&self, store: &Store, live: &Arc<Live>) -> Result<Row, ReadingError> {

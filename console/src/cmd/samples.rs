@@ -516,6 +516,7 @@ pub(super) fn what_if() -> WhatIf {
     let targets = [vec![0.0, 1.0], vec![0.0, 1.0]];
     let evaluation = bandit::offpolicy::what_if(&periods, &targets).expect("the counts fit");
     WhatIf {
+        source: None,
         experiment: "checkout_button".into(),
         lane: "main".into(),
         policy: "arm:blue".into(),

@@ -4,7 +4,7 @@ use protocol::evaluation::{WhatIf, WhatIfRequest};
 use protocol::refusal::{Code, Refusal};
 
 use super::daemon::Daemon;
-use super::format::{count, instant};
+use super::format::{count, instant, source};
 use super::{Exit, Failure, estimates};
 use crate::cli::WhatIfArgs;
 use crate::output::{self, Answer, Form, Role, Span, Text, plain, versioned};
@@ -46,6 +46,7 @@ pub(super) fn text(answer: &WhatIf, anyway: bool) -> Text {
         versions,
         pending,
         evaluation,
+        source: read_from,
     } = answer;
     let refused = evaluation.verdict == "refuse";
     let mut text = Text::new();
@@ -53,6 +54,7 @@ pub(super) fn text(answer: &WhatIf, anyway: bool) -> Text {
         Span::new(Role::Strong, experiment),
         plain(format!("  as of {}", instant(*as_of))),
     ]);
+    text.append(source(read_from.as_ref()));
     text.line([
         Span::new(Role::Strong, policy),
         plain(format!(" instead of {instead_of} in lane {lane}")),

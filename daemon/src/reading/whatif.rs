@@ -9,6 +9,7 @@ use bandit::spec::model::{ExperimentSpec, PolicySpec};
 use protocol::evaluation::{Evaluation, WhatIf, WhatIfRequest};
 use sqlx::PgConnection;
 
+use super::origin::Origin;
 use super::{Reading, ReadingError};
 use crate::publication::{LaneEvidence, open_arms};
 use crate::store::periods::{LanePeriods, OfLane, of_lane};
@@ -23,10 +24,11 @@ pub(super) async fn read(
     reading: &Reading,
     live: &Live,
     request: &WhatIfRequest,
+    origin: &Origin,
 ) -> Result<WhatIf, ReadingError> {
     let candidate: Candidate = request.policy.parse().map_err(invalid)?;
     let lane = lane_of(live, request.lane.as_deref())?;
-    let log = log_of(reading, live, lane.id).await?;
+    let log = log_of(reading, live, lane.id, origin).await?;
     let resolved: u64 = log.periods.periods.iter().map(Period::resolved).sum();
     if resolved == 0 {
         return Err(ReadingError::TooEarly(format!(
@@ -69,6 +71,7 @@ pub(super) async fn read(
         versions,
         pending: log.pending,
         evaluation,
+        source: origin.source.clone(),
     })
 }
 
@@ -81,14 +84,19 @@ struct Log {
     as_of: chrono::DateTime<chrono::Utc>,
 }
 
-async fn log_of(reading: &Reading, live: &Live, lane: LaneId) -> Result<Log, ReadingError> {
+async fn log_of(
+    reading: &Reading,
+    live: &Live,
+    lane: LaneId,
+    origin: &Origin,
+) -> Result<Log, ReadingError> {
     let Some(started_at) = live.started_at else {
         return Err(ReadingError::TooEarly(format!(
             "`{}` was never started: it has no log",
             live.serving.key
         )));
     };
-    let mut view = experiments::snapshot(&reading.store).await?;
+    let mut view = experiments::snapshot(&origin.store).await?;
     let ids: Vec<ArmId> = live.serving.arms.iter().map(|arm| arm.id).collect();
     let of = OfLane {
         experiment: live.id,
@@ -108,7 +116,7 @@ async fn log_of(reading: &Reading, live: &Live, lane: LaneId) -> Result<Log, Rea
         periods,
         published,
         pending,
-        as_of: horizon.as_of,
+        as_of: origin.as_of(horizon.as_of),
     })
 }
 

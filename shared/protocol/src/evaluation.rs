@@ -4,6 +4,8 @@ use bandit::offpolicy;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::source::Source;
+
 /// The question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WhatIfRequest {
@@ -35,6 +37,9 @@ pub struct WhatIf {
     pub pending: u64,
     /// What the resolved units say.
     pub evaluation: Evaluation,
+    /// Where the log was read from; `None` where no replica is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 /// A policy's value by several estimators, and whether the log can tell it.
