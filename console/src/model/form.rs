@@ -80,10 +80,14 @@ pub enum FieldId {
     Policy,
     /// Every arm's least probability.
     Floor,
+    /// The control's, where it is to have more.
+    ControlFloor,
     /// How long the split stays even.
     BurnInFor,
     /// Exposures and rewards per arm until which it stays even.
     BurnInRewards,
+    /// How far back it learns from.
+    Memory,
 }
 
 /// One field.
@@ -149,8 +153,10 @@ impl FieldId {
             | Self::Targeting
             | Self::Policy
             | Self::Floor
+            | Self::ControlFloor
             | Self::BurnInFor
-            | Self::BurnInRewards => Step::Traffic,
+            | Self::BurnInRewards
+            | Self::Memory => Step::Traffic,
         }
     }
 
@@ -176,8 +182,10 @@ impl FieldId {
             Self::Targeting => "only for".into(),
             Self::Policy => "policy".into(),
             Self::Floor => "floor".into(),
+            Self::ControlFloor => "control's floor".into(),
             Self::BurnInFor => "burn-in time".into(),
             Self::BurnInRewards => "burn-in rewards".into(),
+            Self::Memory => "memory".into(),
         }
     }
 
@@ -203,8 +211,10 @@ impl FieldId {
             Self::Targeting => "country = DE, AT; age >= 18 (empty: all)",
             Self::Policy => "left/right: how it learns; fixed keeps an even split",
             Self::Floor => "of one that learns: least share of every arm",
+            Self::ControlFloor => "least share of the control (empty: the floor)",
             Self::BurnInFor => "the split stays even at least so long",
             Self::BurnInRewards => "and until each arm has so many closed windows",
+            Self::Memory => "window 14d, or half-life 7d (empty: everything)",
         }
     }
 
@@ -264,8 +274,10 @@ impl Default for Form {
             text(FieldId::Targeting, ""),
             choice(FieldId::Policy),
             text(FieldId::Floor, "1%"),
+            text(FieldId::ControlFloor, ""),
             text(FieldId::BurnInFor, "1h"),
             text(FieldId::BurnInRewards, "100"),
+            text(FieldId::Memory, ""),
         ];
         Self {
             step: Step::Basics,

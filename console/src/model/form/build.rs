@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use bandit::experiment::{ArmName, ExperimentKey, Millis, Share};
 use bandit::spec::model::{
-    Aggregate, ArmSpec, BurnIn, Credit, Direction, ExperimentSpec, OnOutage, OutcomeSpec,
+    Aggregate, ArmSpec, BurnIn, Credit, Direction, ExperimentSpec, Memory, OnOutage, OutcomeSpec,
     PolicyKind, PolicySpec, RewardSpec, SuccessSpec,
 };
 use bandit::spec::{defaults, policy_kind};
@@ -229,11 +229,36 @@ impl Reader<'_> {
 
     fn policy(&mut self) -> Option<PolicySpec> {
         let burn_in = self.burn_in();
+        let memory = self.memory();
         let word = FieldId::Policy.choices()[self.form.chosen(FieldId::Policy)];
         let kind = policy_kind(word)?;
         if kind == PolicyKind::Fixed {
+            if memory.is_some() {
+                self.fail(
+                    FieldId::Memory,
+                    "a fixed split learns nothing; leave it empty",
+                );
+            }
+            if self.optional(FieldId::ControlFloor).is_some() {
+                self.fail(
+                    FieldId::ControlFloor,
+                    "a fixed split has no floor; leave it empty",
+                );
+            }
             return burn_in.map(|_| defaults::policy(kind));
         }
+        let (floor, control_floor) = self.floors()?;
+        Some(PolicySpec {
+            floor,
+            control_floor,
+            burn_in: burn_in?,
+            memory,
+            ..defaults::policy(kind)
+        })
+    }
+
+    /// Every arm's, and the control's where it has one of its own. There is room above them.
+    fn floors(&mut self) -> Option<(Share, Option<Share>)> {
         let floor = self.share(FieldId::Floor)?;
         let arms = self.form.arms() as f64;
         if floor.get() * arms >= 1.0 {
@@ -243,11 +268,38 @@ impl Reader<'_> {
                 format!("{arms} arms leave room for less than {least:.0}%"),
             );
         }
-        Some(PolicySpec {
-            floor,
-            burn_in: burn_in?,
-            ..defaults::policy(kind)
-        })
+        if self.optional(FieldId::ControlFloor).is_none() {
+            return Some((floor, None));
+        }
+        let of_control = self.share(FieldId::ControlFloor)?;
+        let others = floor.get() * (arms - 1.0);
+        if of_control < floor {
+            self.fail(
+                FieldId::ControlFloor,
+                format!("is below the floor of {floor}"),
+            );
+        } else if others < 1.0 && of_control.get() + others >= 1.0 {
+            let room = (1.0 - others) * 100.0;
+            self.fail(
+                FieldId::ControlFloor,
+                format!("the others' floors leave room for less than {room:.0}%"),
+            );
+        }
+        Some((floor, Some(of_control)))
+    }
+
+    /// `window 14d` or `half-life 7d`; nothing is everything.
+    fn memory(&mut self) -> Option<Memory> {
+        let text = self.form.text(FieldId::Memory);
+        if text.is_empty() {
+            return None;
+        }
+        let memory = parse_memory(text);
+        if memory.is_none() {
+            let how = "is neither `window 14d` nor `half-life 7d`";
+            self.fail(FieldId::Memory, how);
+        }
+        memory
     }
 
     fn burn_in(&mut self) -> Option<BurnIn> {
@@ -259,6 +311,18 @@ impl Reader<'_> {
             rewards_per_arm: rewards?,
         })
     }
+}
+
+/// A word and a length of time that is not empty.
+fn parse_memory(text: &str) -> Option<Memory> {
+    let (word, length) = text.split_once(char::is_whitespace)?;
+    let memory = match word {
+        "window" => Memory::Window,
+        "half-life" | "half_life" => Memory::HalfLife,
+        _ => return None,
+    };
+    let length: Millis = length.trim().parse().ok()?;
+    (length.0 > 0).then(|| memory(length))
 }
 
 /// `50%`, or `0.5`.
@@ -293,6 +357,51 @@ mod tests {
             *form.input_mut(FieldId::Policy).unwrap() = Input::Choice(at);
             let spec = form.spec().unwrap();
             assert_eq!(spec.policy.kind.name(), *word);
+        }
+    }
+
+    /// The form with a key, and `text` in the field `id`.
+    fn with(id: FieldId, text: &str) -> Form {
+        let mut form = Form::default();
+        for (id, text) in [(FieldId::Key, "checkout"), (id, text)] {
+            *form.input_mut(id).unwrap() = Input::Text(TextField::new(text));
+        }
+        form
+    }
+
+    #[test]
+    fn the_control_may_have_a_floor_of_its_own_and_the_memory_may_end() {
+        let day = 24 * 60 * 60 * 1_000;
+        let of_control = with(FieldId::ControlFloor, "20%").spec().unwrap();
+        assert_eq!(of_control.policy.control_floor.map(Share::get), Some(0.2));
+        for (text, memory) in [
+            ("", None),
+            ("window 14d", Some(Memory::Window(Millis(14 * day)))),
+            ("half-life 7d", Some(Memory::HalfLife(Millis(7 * day)))),
+        ] {
+            let spec = with(FieldId::Memory, text).spec().unwrap();
+            assert_eq!(spec.policy.memory, memory, "{text}");
+            // What the form takes, a file takes.
+            let toml = bandit::spec::to_toml(&spec);
+            bandit::spec::parse("form.toml", &toml).expect("the form's spec is valid");
+        }
+        for (id, text) in [
+            (FieldId::ControlFloor, "0.5%"),
+            (FieldId::ControlFloor, "99%"),
+            (FieldId::Memory, "14d"),
+            (FieldId::Memory, "window 0s"),
+        ] {
+            let problems = with(id, text).spec().expect_err(text);
+            assert_eq!(problems[0].0, id, "{text}");
+        }
+        for (id, text) in [
+            (FieldId::ControlFloor, "20%"),
+            (FieldId::Memory, "window 14d"),
+        ] {
+            let mut form = with(id, text);
+            let fixed = FieldId::Policy.choices().len() - 1;
+            *form.input_mut(FieldId::Policy).unwrap() = Input::Choice(fixed);
+            assert_eq!(form.spec().expect_err(text)[0].0, id);
         }
     }
 

@@ -141,6 +141,17 @@ pub(super) fn of_new(spec: &ExperimentSpec, verb: Option<Verb>) -> Vec<FieldChan
         ("reward", spec.reward.describe()),
         ("traffic", spec.traffic.to_string()),
     ];
+    if spec.lanes.is_empty()
+        && let Some(least) = spec.policy.control_floor
+    {
+        features.push(("policy.control_floor", least.to_string()));
+    }
+    for lane in &spec.lanes {
+        if let Some(least) = lane.policy.control_floor {
+            let of_lane = format!("lane {}: {least}", lane.name);
+            features.push(("policy.control_floor", of_lane));
+        }
+    }
     for (attribute, matcher) in &spec.targeting.0 {
         features.push(("targeting", format!("{attribute}: {matcher}")));
     }
