@@ -1,6 +1,7 @@
 //! The data port against a real database, over real connections.
 
 mod bad_requests;
+mod contract;
 mod draining;
 mod outage;
 mod overload;

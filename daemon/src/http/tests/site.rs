@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::contract;
 use crate::breaker::Probe;
 use crate::calls::Calls;
 use crate::clock::Clock;
@@ -242,9 +243,11 @@ impl Client {
             .header("host", "pitboss")
             .body(Full::new(body))
             .unwrap();
+        let (method, path) = (request.method().clone(), request.uri().to_string());
         self.sender.ready().await.unwrap();
         let answer = self.sender.send_request(request).await.unwrap();
         let (head, body) = answer.into_parts();
+        contract::hold(&method, &path, head.status.as_u16(), &head.headers);
         let body = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(body.to_vec()).unwrap();
         Answer {
