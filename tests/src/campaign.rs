@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod database;
+pub mod disk;
 pub mod driver;
 pub mod fleet;
 pub mod flood;
@@ -112,6 +113,15 @@ impl Frame {
             needs_answers_within: None,
             started: Stopwatch::start(),
         }
+    }
+
+    /// The end of all faults: everything runs again, and a fresh visit works soon.
+    pub async fn heal(&mut self) -> anyhow::Result<()> {
+        self.site.heal().await?;
+        let recovered = self.site.recovery().await;
+        self.report
+            .must("recovers when the database is back", recovered.is_some());
+        Ok(())
     }
 
     /// Says how far it is, now and then.

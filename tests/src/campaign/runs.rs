@@ -67,7 +67,7 @@ pub const CAMPAIGNS: &[Campaign] = &[
     },
     Campaign {
         name: "d2",
-        what: "fsync fails under the spool, which takes fiu-run (2 outages; full: 40)",
+        what: "fsync fails under the spool, and writes come short, which takes root and fiu-run (2 outages of each; full: 40)",
         run: |options| failing_syncs::run(options).boxed(),
     },
     Campaign {

@@ -1,11 +1,14 @@
-//! D2: `fsync` fails under the spool (libfiu), first always, then now and then.
+//! D2: the spool's calls fail: `fsync` (libfiu), first always, then now and then; and writes, of which the disk takes a
+//! part before it is full, over and over.
 
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::ensure;
+use tokio_util::sync::CancellationToken;
 
 use crate::campaign::database::Crash;
+use crate::campaign::disk::Disk;
 use crate::campaign::flood::Flood;
 use crate::campaign::tally::{Tally, Went};
 use crate::campaign::{Finished, Frame, Options};
@@ -40,8 +43,60 @@ pub(super) async fn run(options: Options) -> anyhow::Result<Finished> {
         }
         all.add(flooded);
         frame.site.settle().await?;
+        all.add(short_writes(&mut frame, options, round).await?);
+        frame.site.settle().await?;
     }
     frame.conclude(all).await
+}
+
+/// One outage, with a disk that takes some batches, some in part and some not at all. A batch that was cut short must not
+/// be in the way of those before and after it, and nothing of it is promised. The daemon is killed in the middle of it.
+async fn short_writes(frame: &mut Frame, options: Options, round: u64) -> anyhow::Result<Tally> {
+    let daemon = &mut frame.site.fleet.daemons[0];
+    daemon.terminate().await?;
+    let disk = Disk::mount(&daemon.data_dir.join("spool"))?;
+    frame.site.fleet.start().await?;
+    frame.site.database.crash(Crash::Immediate).await?;
+    frame.report.faults.note(Crash::Immediate.name());
+    let full_again = CancellationToken::new();
+    let flood = flood(options);
+    let oracle = std::sync::Arc::clone(&frame.site.oracle);
+    let port = frame.site.fleet.daemons[0].data;
+    let flooding = async {
+        let flooded = flood.run(&oracle, port).await;
+        full_again.cancel();
+        flooded
+    };
+    let (flooded, tight) = tokio::join!(
+        flooding,
+        disk.breathe(options.seed.wrapping_add(round), full_again.clone())
+    );
+    frame.report.faults.add("too_little_room", tight?);
+    let (kept, refused) = (
+        flooded.count(None, &[Went::Answered]),
+        flooded.count(None, &[Went::Refused]),
+    );
+    frame.report.must(
+        "what fits is kept and the rest refused",
+        kept > 0 && refused > 0,
+    );
+    frame.site.fleet.daemons[0].kill()?;
+    frame.report.faults.note("daemon_kill_9");
+    frame.heal().await?;
+    frame.site.settle().await?;
+    // What was spooled is in the database: the disk may go.
+    frame.site.fleet.daemons[0].terminate().await?;
+    drop(disk);
+    frame.site.heal().await?;
+    Ok(flooded)
+}
+
+fn flood(options: Options) -> Flood {
+    Flood {
+        services: 4,
+        batches_per_sec: Some(200.0),
+        for_: Duration::from_secs(options.size(3, 8)),
+    }
 }
 
 /// One outage, with a daemon whose syncs fail; in the end it is killed and started as it should be.
@@ -57,11 +112,7 @@ async fn outage(frame: &mut Frame, options: Options, probability: f64) -> anyhow
     frame.site.database.crash(Crash::Immediate).await?;
     frame.report.faults.note(Crash::Immediate.name());
     frame.report.faults.note("failing_syncs");
-    let flood = Flood {
-        services: 4,
-        batches_per_sec: Some(200.0),
-        for_: Duration::from_secs(options.size(3, 8)),
-    };
+    let flood = flood(options);
     let oracle = std::sync::Arc::clone(&frame.site.oracle);
     let port = frame.site.fleet.daemons[0].data;
     let flooded = flood.run(&oracle, port).await;
@@ -69,10 +120,6 @@ async fn outage(frame: &mut Frame, options: Options, probability: f64) -> anyhow
     daemon.kill()?;
     frame.report.faults.note("daemon_kill_9");
     daemon.run_by.clear();
-    frame.site.heal().await?;
-    let recovered = frame.site.recovery().await;
-    frame
-        .report
-        .must("recovers when the database is back", recovered.is_some());
+    frame.heal().await?;
     Ok(flooded)
 }
