@@ -38,6 +38,11 @@ async fn k3_both_are_killed_and_nothing_is_lost_or_doubled() -> anyhow::Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn k4_daemons_are_restarted_one_after_the_other_and_no_call_fails() -> anyhow::Result<()> {
+    holds("k4").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn k5_a_frozen_leader_is_taken_over_from_and_comes_back_harmless() -> anyhow::Result<()> {
     holds("k5").await
 }

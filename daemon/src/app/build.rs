@@ -138,8 +138,8 @@ pub(super) async fn build(
     let calls = Calls::new(ingest);
     let port = DataPort::new(Arc::clone(&calls), reading.clone());
     let (data, leaving) = serve_data(config, parts, port).await?;
+    let data_rpc = serve_data_rpc(config, parts, calls, &leaving).await?;
     base.leaving = Some(leaving);
-    let data_rpc = serve_data_rpc(config, parts, calls).await?;
     let ground = Ground {
         config,
         store,
@@ -251,13 +251,14 @@ async fn serve_data_rpc(
     config: &Config,
     parts: &mut Parts,
     calls: Arc<Calls>,
+    leaving: &Leaving,
 ) -> Result<Option<SocketAddr>, AppError> {
     let Some(wanted) = config.data_rpc_listen else {
         return Ok(None);
     };
     let (listener, address) = listen(wanted).await?;
     let part = parts.add("data port over tarpc");
-    let port = DataRpc::new(listener, calls, TimeLimits::SERVICE);
+    let port = DataRpc::new(listener, calls, TimeLimits::SERVICE).telling(leaving.token());
     part.run(port.run(part.stop()));
     Ok(Some(address))
 }

@@ -49,16 +49,26 @@ pub struct DataServer {
 /// Whether the daemon is about to stop: from then on every answer asks its client to connect anew, so that a
 /// balancer that has noticed sends it elsewhere, and no client finds its connection closed under its request.
 #[derive(Debug, Clone, Default)]
-pub struct Leaving(Arc<AtomicBool>);
+pub struct Leaving {
+    /// What every answer looks at: one relaxed load, where a token takes a lock.
+    announced: Arc<AtomicBool>,
+    token: CancellationToken,
+}
 
 impl Leaving {
     /// Says so, for good.
     pub fn announce(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.announced.store(true, Ordering::Relaxed);
+        self.token.cancel();
+    }
+
+    /// Is cancelled when it is said.
+    pub fn token(&self) -> CancellationToken {
+        self.token.clone()
     }
 
     fn is_announced(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.announced.load(Ordering::Relaxed)
     }
 }
 

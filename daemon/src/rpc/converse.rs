@@ -1,28 +1,25 @@
 //! A conversation: requests of one connection, many at once, until it ends.
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use protocol::codec::{CodecError, Format};
+use futures::{Sink, Stream, StreamExt};
+use protocol::codec::CodecError;
 use tarpc::server::limits::requests_per_channel::MaxRequests;
 use tarpc::server::{BaseChannel, Channel, Config, Serve};
-use tarpc::{ChannelError, RequestName};
-use tokio::io::{AsyncRead, AsyncWrite};
-
-use super::connection::Connection;
+use tarpc::{ChannelError, ClientMessage, RequestName, Response};
 
 /// Serves one connection to its end, with at most `max_in_flight` requests at once; the next is answered with
 /// an error. Requests run inside this task, so they end with it.
-pub(super) async fn converse<S, F, V>(
-    connection: Connection<S, F>,
+pub(super) async fn converse<T, V>(
+    transport: T,
     service: V,
     max_in_flight: usize,
 ) -> Result<(), ChannelError<CodecError>>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
-    F: Format<Request: RequestName>,
-    V: Serve<Req = F::Request, Resp = F::Response> + Clone,
+    T: Stream<Item = Result<ClientMessage<V::Req>, CodecError>>
+        + Sink<Response<V::Resp>, Error = CodecError>,
+    V: Serve<Req: RequestName> + Clone,
 {
-    let channel = BaseChannel::new(Config::default(), connection);
+    let channel = BaseChannel::new(Config::default(), transport);
     let mut requests = std::pin::pin!(MaxRequests::new(channel, max_in_flight).requests());
     let mut running = FuturesUnordered::new();
     loop {

@@ -5,6 +5,7 @@
 //! authentication: the listener is on loopback.
 
 mod service;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use super::converse::converse;
 use crate::accept::accept;
 use crate::calls::Calls;
 use service::Service;
+use telling::Telling;
 
 /// Connections at once: a service has one, or one a process. With frames of 1 MiB this bounds what unread
 /// requests can hold to 256 MiB. Beyond it new ones wait in the kernel's queue until others end.
@@ -49,6 +51,7 @@ pub struct DataRpc {
     listener: TcpListener,
     calls: Arc<Calls>,
     times: TimeLimits,
+    leaving: CancellationToken,
 }
 
 impl DataRpc {
@@ -58,7 +61,14 @@ impl DataRpc {
             listener,
             calls,
             times,
+            leaving: CancellationToken::new(),
         }
+    }
+
+    /// The same, whose clients are told to go elsewhere once `leaving` is cancelled, some time before it stops.
+    #[must_use]
+    pub fn telling(self, leaving: CancellationToken) -> Self {
+        Self { leaving, ..self }
     }
 
     /// Serves until `stop`, then reads no more calls and lets those in flight finish.
@@ -71,9 +81,9 @@ impl DataRpc {
             .run_until_cancelled(accept(&self.listener, &places))
             .await
         {
-            let (service, stop) = (service.clone(), stop.clone());
+            let (service, stop, leaving) = (service.clone(), stop.clone(), self.leaving.clone());
             connections.spawn(async move {
-                attend(stream, service, self.times, stop).await;
+                attend(stream, service, self.times, leaving, stop).await;
                 drop(place);
             });
         }
@@ -89,7 +99,13 @@ impl DataRpc {
 }
 
 /// Greets a peer and answers its calls until it leaves, breaks a limit, or the daemon stops.
-async fn attend(stream: TcpStream, service: Service, times: TimeLimits, stop: CancellationToken) {
+async fn attend(
+    stream: TcpStream,
+    service: Service,
+    times: TimeLimits,
+    leaving: CancellationToken,
+    stop: CancellationToken,
+) {
     // Answers are one packet; waiting for more to send would cost 40 ms each.
     let _ = stream.set_nodelay(true);
     let connected = Connected::count();
@@ -100,6 +116,7 @@ async fn attend(stream: TcpStream, service: Service, times: TimeLimits, stop: Ca
         Some(Err(error)) => return broken_off(&error),
     };
     let connection = Connection::<_, DataFormat>::greeted(frames, times, stop);
+    let connection = Telling::new(connection, leaving);
     if let Err(error) = converse(connection, Dispatch(service), MAX_IN_FLIGHT).await {
         broken_off(&error);
     }

@@ -21,6 +21,8 @@
 //!
 //! A [`Client`] is cheap to clone and meant to be shared: calls from any number of tasks travel on its one
 //! connection, up to [`MAX_IN_FLIGHT`](crate::serve::MAX_IN_FLIGHT) at once, and the others wait their turn.
+//! A daemon that is about to stop says so: calls in flight are answered, and the next ones travel on a new connection,
+//! to another daemon if [`Client::connect_any`] knows one or a balancer is at the address.
 //! Nothing is sent twice by itself. What a caller may repeat, and when, is [`CallError::retry`] and
 //! [`CallError::retry_after`]: an assign and an expose always, an event if it has an id.
 
@@ -42,7 +44,7 @@ pub use error::CallError;
 /// How long a call may take unless said: above the 5 s after which a daemon gives up on its database.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// A way to one daemon.
+/// A way to one daemon, or to one of several.
 #[derive(Debug, Clone)]
 pub struct Client {
     link: Arc<Link>,
@@ -53,7 +55,15 @@ impl Client {
     /// Connects to the daemon at `address`, such as `127.0.0.1:7401`. It listens there if it was told to
     /// with `data_rpc_listen`. Must be called inside a tokio runtime.
     pub async fn connect(address: impl Into<String>) -> Result<Self, CallError> {
-        let link = Link::new(address.into());
+        Self::connect_any([address]).await
+    }
+
+    /// Connects to the first that answers of the daemons at `addresses`, which share one database. Calls go to another
+    /// one when it is gone, or says that it is about to stop. At least one address.
+    pub async fn connect_any(
+        addresses: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, CallError> {
+        let link = Link::new(addresses.into_iter().map(Into::into).collect());
         link.connection().await?;
         Ok(Self {
             link: Arc::new(link),
@@ -67,6 +77,11 @@ impl Client {
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// Whether calls go to the daemon at `address` now.
+    pub fn is_at(&self, address: &str) -> bool {
+        self.link.is_at(address)
     }
 
     /// Asks for the unit's arm. The same unit gets the same arm from then on. Await it, or add to it first.

@@ -35,6 +35,10 @@ pub const MAX_BATCH: usize = 1_000;
 /// its callers wait in their own house.
 pub const MAX_IN_FLIGHT: usize = 256;
 
+/// No request has this id. A daemon that is about to stop sends a [`Farewell`] under it; a client that does not know what
+/// that is does not wait for it either.
+pub const FAREWELL_ID: u64 = u64::MAX;
+
 /// What a daemon answers. [`Dispatch`] makes a tarpc service of it.
 pub trait Serve: Clone + Send + 'static {
     /// Gives a unit its arm.
@@ -102,7 +106,15 @@ pub enum Reply {
     /// To a batch.
     #[prost(message, tag = "7")]
     BatchTracked(BatchTracked),
+    /// To nothing: under [`FAREWELL_ID`].
+    #[prost(message, tag = "8")]
+    Farewell(Farewell),
 }
+
+/// The daemon is about to stop: what is in flight is answered, and what comes in the seconds after is, too; new calls had
+/// better go elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Farewell {}
 
 /// Which arm does the unit get?
 #[derive(Clone, PartialEq, Message)]

@@ -30,6 +30,8 @@ pub struct Daemon {
     pub data_dir: PathBuf,
     /// Its data port.
     pub data: SocketAddr,
+    /// Its data port over tarpc.
+    pub data_rpc: SocketAddr,
     /// Its admin port.
     pub admin: SocketAddr,
     /// How it reaches the database.
@@ -59,7 +61,7 @@ impl Fleet {
             std::os::unix::fs::PermissionsExt::from_mode(0o600),
         )?;
         // All are held until all are chosen, so that no two are the same.
-        let listeners: Vec<TcpListener> = (0..urls.len() * 2)
+        let listeners: Vec<TcpListener> = (0..urls.len() * 3)
             .map(|_| TcpListener::bind("127.0.0.1:0"))
             .collect::<Result<_, _>>()?;
         let ports: Vec<SocketAddr> = listeners
@@ -68,13 +70,14 @@ impl Fleet {
             .collect::<Result<_, _>>()?;
         let daemons = urls
             .into_iter()
-            .zip(ports.chunks_exact(2))
+            .zip(ports.chunks_exact(3))
             .zip('a'..)
             .map(|((database_url, ports), name)| Daemon {
                 name: name.to_string(),
                 data_dir: home.join(name.to_string()),
                 data: ports[0],
                 admin: ports[1],
+                data_rpc: ports[2],
                 database_url,
                 run_by: Vec::new(),
                 arguments: Vec::new(),
@@ -142,6 +145,7 @@ impl Daemon {
             .arg("--control-socket")
             .arg(self.control())
             .args(["--data-listen", &self.data.to_string()])
+            .args(["--data-rpc-listen", &self.data_rpc.to_string()])
             .args(["--admin-listen", &self.admin.to_string()])
             .args(["--database-url", &self.database_url])
             .arg("--unit-secret-file")

@@ -1,9 +1,11 @@
 //! The connection behind a client: made when it is needed, shared by all calls, made anew when it ended.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures::StreamExt;
+use tarpc::Response;
 use tarpc::client::{self, Channel};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -20,9 +22,16 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// themselves would keep a daemon from starting.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
+/// 100 ms on a connection to a daemon that is about to stop: where every way leads to it, as behind a balancer that has not
+/// noticed yet, each call would make a connection of its own.
+const STAYS: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 pub(super) struct Link {
-    address: String,
+    /// The daemons, at least one.
+    addresses: Vec<String>,
+    /// The one to try first.
+    first: AtomicUsize,
     current: RwLock<Option<Connection>>,
     /// Held while a connection is made, so that one is; with the last failure to make one.
     connecting: Mutex<Option<(Instant, CallError)>>,
@@ -31,13 +40,20 @@ pub(super) struct Link {
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
     channel: Channel<Asked, Answered>,
+    opened_at: Instant,
     ended: Arc<AtomicBool>,
+    /// The daemon has said that it is about to stop.
+    left: Arc<AtomicBool>,
 }
 
 impl Link {
-    pub(super) fn new(address: String) -> Self {
+    /// # Panics
+    /// Without addresses.
+    pub(super) fn new(addresses: Vec<String>) -> Self {
+        assert!(!addresses.is_empty(), "a client needs an address");
         Self {
-            address,
+            addresses,
+            first: AtomicUsize::new(0),
             current: RwLock::default(),
             connecting: Mutex::default(),
         }
@@ -70,29 +86,65 @@ impl Link {
         {
             return Err(error.clone());
         }
-        match Connection::open(&self.address).await {
+        match self.open().await {
             Ok(connection) => {
                 let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
                 *current = Some(connection.clone());
                 Ok(connection)
             }
-            Err(error) => {
+            // Nobody else is there: who is about to stop still answers.
+            Err(error) => self.current(Connection::is_open).ok_or_else(|| {
                 *failed = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
+                error
+            }),
         }
     }
 
+    /// Connects to the first daemon that answers, beginning with the one after that which is left.
+    async fn open(&self) -> Result<Connection, CallError> {
+        let count = self.addresses.len();
+        let leaves = self.current(Connection::is_open).is_some();
+        let first = self.first.load(Ordering::Relaxed) + usize::from(leaves);
+        let mut failure = None;
+        for at in (first..first + count).map(|at| at % count) {
+            match Connection::open(&self.addresses[at]).await {
+                Ok(connection) => {
+                    self.first.store(at, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.expect("there is at least one address"))
+    }
+
+    pub(super) fn is_at(&self, address: &str) -> bool {
+        let at = self.first.load(Ordering::Relaxed) % self.addresses.len();
+        self.living().is_some() && self.addresses[at] == address
+    }
+
     fn living(&self) -> Option<Connection> {
+        self.current(Connection::is_good)
+    }
+
+    /// The present connection, if it `is` so.
+    fn current(&self, is: impl Fn(&Connection) -> bool) -> Option<Connection> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current
-            .as_ref()
-            .filter(|connection| !connection.ended.load(Ordering::Acquire))
-            .cloned()
+        current.as_ref().filter(|current| is(current)).cloned()
     }
 }
 
 impl Connection {
+    fn is_open(&self) -> bool {
+        !self.ended.load(Ordering::Acquire)
+    }
+
+    /// Whether new calls belong on it.
+    fn is_good(&self) -> bool {
+        let stays = || self.opened_at.elapsed() < STAYS;
+        self.is_open() && (!self.left.load(Ordering::Acquire) || stays())
+    }
+
     /// Connects and greets. The task that drives the connection ends with it, or with its last caller.
     async fn open(address: &str) -> Result<Self, CallError> {
         let stream = timeout(CONNECT_WITHIN, TcpStream::connect(address))
@@ -110,6 +162,19 @@ impl Connection {
                 address: address.to_owned(),
                 source: Arc::new(source),
             })?;
+        let left = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&left);
+        let frames = frames.inspect(move |frame| {
+            if matches!(
+                frame,
+                Ok(Response {
+                    message: Ok(Answered(Some(Reply::Farewell(_)))),
+                    ..
+                })
+            ) {
+                told.store(true, Ordering::Release);
+            }
+        });
         let mut config = client::Config::default();
         config.max_in_flight_requests = MAX_IN_FLIGHT;
         let new = client::new(config, frames);
@@ -122,7 +187,9 @@ impl Connection {
         });
         Ok(Self {
             channel: new.client,
+            opened_at: Instant::now(),
             ended,
+            left,
         })
     }
 }

@@ -93,7 +93,7 @@ struct ResponseFrame {
     /// There is no reply: this went wrong between the call and the service.
     #[prost(message, optional, tag = "2")]
     failure: Option<Failure>,
-    #[prost(oneof = "Reply", tags = "3, 4, 5, 6, 7")]
+    #[prost(oneof = "Reply", tags = "3, 4, 5, 6, 7, 8")]
     reply: Option<Reply>,
 }
 

@@ -97,3 +97,65 @@ async fn a_client_connects_again_by_itself() {
     assert_eq!(after.assignment, before.assignment);
     stop.cancel();
 }
+
+/// A second daemon's door on the same database.
+async fn elsewhere(doors: &Doors) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let rpc = DataRpc::new(listener, doors.site.port.calls.clone(), TimeLimits::SERVICE);
+    tokio::spawn(rpc.run(doors.stop.child_token()));
+    address
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_about_to_stop_answers_what_is_in_flight_and_sends_its_clients_elsewhere()
+{
+    let doors = Doors::open(TimeLimits::SERVICE).await;
+    let other = elsewhere(&doors).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let going = listener.local_addr().unwrap();
+    let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
+    let rpc = DataRpc::new(listener, doors.site.port.calls.clone(), TimeLimits::SERVICE)
+        .telling(leaving.clone());
+    let port = tokio::spawn(rpc.run(stop.clone()));
+    let addresses = [going.to_string(), other.to_string()];
+    let client = Client::connect_any(addresses).await.unwrap();
+    let client = client.with_patience(PATIENCE);
+
+    let in_the_way = doors.block().await;
+    let asked = tokio::spawn({
+        let client = client.clone();
+        async move { client.assign("checkout", "u").await }
+    });
+    doors.until_blocked().await;
+    leaving.cancel();
+    in_the_way.rollback().await.unwrap();
+    asked.await.unwrap().unwrap();
+    // It goes on answering until it stops, and its client has left by then: the port ends although nobody stopped the
+    // client, and no call has failed.
+    let moved = async {
+        while !client.is_at(&other.to_string()) {
+            client.assign("checkout", "u").await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, moved).await.unwrap();
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, port).await.unwrap().unwrap();
+    client.assign("checkout", "u").await.unwrap();
+}
+
+#[tokio::test]
+async fn where_there_is_nobody_else_a_daemon_that_is_about_to_stop_is_asked_on() {
+    let doors = Doors::open(TimeLimits::SERVICE).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let leaving = CancellationToken::new();
+    leaving.cancel();
+    let rpc =
+        DataRpc::new(listener, doors.site.port.calls.clone(), TimeLimits::SERVICE).telling(leaving);
+    tokio::spawn(rpc.run(doors.stop.child_token()));
+    let client = Client::connect(address.to_string()).await.unwrap();
+    for _ in 0..20 {
+        client.assign("checkout", "u").await.unwrap();
+    }
+}
