@@ -135,6 +135,13 @@ fn counts(results: &Results) -> Text {
         results.early,
         "have sent what changes their outcome",
     );
+    if results.frozen_conflicts > 0 {
+        row(
+            "  shown another arm",
+            results.frozen_conflicts,
+            "during an outage, with on_outage = \"frozen\"",
+        );
+    }
     row("policy versions", results.versions, "");
     row("events", results.events, "in the ledger, each once");
     for (event, number) in &results.events_by_name {

@@ -180,6 +180,7 @@ pub(super) fn results() -> Results {
         events_by_name: vec![("purchase".into(), 2_090), ("refund".into(), 114)],
         duplicates: 3,
         conflicts: 0,
+        frozen_conflicts: 2,
         late: 12,
         unassigned: 1,
         over_cap: 3,

@@ -19,7 +19,7 @@ use super::{Reading, ReadingError, decision};
 use crate::learning::{self, Learner};
 use crate::store::results as rows;
 use crate::store::state::{self, LaneStats};
-use crate::store::{StoreError, experiments, versions};
+use crate::store::{StoreError, experiments, frozen, versions};
 use crate::world::Live;
 
 pub(super) async fn results(
@@ -37,6 +37,7 @@ pub(super) async fn results(
     let repeats = rows::repeats(&mut view, live.id).await?;
     let horizon = rows::fold_horizon(&mut view, live.id).await?;
     let versions = versions::count(&mut view, live.id).await?;
+    let frozen_conflicts = frozen::count(&mut view, live.id).await?;
     let mut evidence = Vec::new();
     for lane in &live.lanes {
         evidence.push(evidence::of_lane(reading, &mut view, live, lane).await?);
@@ -83,6 +84,7 @@ pub(super) async fn results(
         events_by_name: events.by_name.into_iter().collect(),
         duplicates: repeats.duplicates as u64,
         conflicts: repeats.conflicts as u64,
+        frozen_conflicts,
         late: events.late,
         unassigned: events.no_exposure,
         over_cap: events.over_cap,

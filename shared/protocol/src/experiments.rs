@@ -234,6 +234,9 @@ pub struct Results {
     pub duplicates: u64,
     /// Ids that came again with another body.
     pub conflicts: u64,
+    /// Units that were shown another arm while the database was away than the one that they keep.
+    #[serde(default)]
+    pub frozen_conflicts: u64,
     /// Events that came after their unit's window, stored and not learned.
     pub late: u64,
     /// Events of units without an assignment, stored and not learned.

@@ -9,6 +9,7 @@ use super::super::item::Item;
 use crate::sticky::{Recorded, Sticky};
 use crate::store::StoreError;
 use crate::store::assignments::{self, Draw, Place};
+use crate::store::frozen::{self, Conflict};
 use crate::store::landing::{self, Landed, LandedKind};
 
 /// Writes `items`; doing it twice has the effect of doing it once.
@@ -57,12 +58,12 @@ struct Frozen {
 /// Gives the exposures that go with those that stand.
 async fn record(
     connection: &mut PgConnection,
-    frozen: HashMap<Place, Frozen>,
+    answered: HashMap<Place, Frozen>,
     sticky: &Sticky,
 ) -> Result<Vec<Landed>, StoreError> {
     // Recorded as not exposed: the exposure lands like any other, so that the fold looks again at events
     // that came before it.
-    let mut draws: Vec<Draw> = frozen
+    let mut draws: Vec<Draw> = answered
         .values()
         .map(|it| Draw {
             expose: false,
@@ -74,33 +75,46 @@ async fn record(
     let places: Vec<Place> = draws.iter().map(|draw| draw.place).collect();
     let recorded = assignments::find(connection, &places).await?;
     let mut exposures = Vec::new();
-    for (place, it) in frozen {
+    let mut conflicts = Vec::new();
+    for (place, it) in answered {
         let Some(first) = recorded.get(&place) else {
             let what = format!("assignment of {} in experiment {}", place.1, place.0);
             return Err(StoreError::unreadable(what, "it was recorded and is gone"));
         };
-        if first.stored == it.draw.stored {
+        // Under another version it is still the arm that the unit met.
+        if first.stored.arm == it.draw.stored.arm {
             sticky.insert(place.0, place.1, standing(first, &it));
             exposures.extend(it.draw.expose.then(|| exposure(&it)));
         } else {
-            metrics::counter!("pitboss_frozen_conflicts_total").increment(1);
-            tracing::warn!(
-                experiment = %place.0,
-                unit = %place.1,
-                answered = it.draw.stored.arm.0,
-                recorded = first.stored.arm.0,
-                "a unit had another arm while the database was away"
-            );
+            conflicts.push(Conflict {
+                place,
+                shown: it.draw.stored.arm,
+                recorded: first.stored.arm,
+                at: it.draw.at,
+            });
             sticky.insert(place.0, place.1, *first);
         }
+    }
+    if !conflicts.is_empty() {
+        metrics::counter!("pitboss_frozen_conflicts_total").increment(conflicts.len() as u64);
+        tracing::warn!(
+            units = conflicts.len(),
+            "units had another arm while the database was away: results say of which experiments"
+        );
+        frozen::keep(connection, &conflicts).await?;
     }
     Ok(exposures)
 }
 
-/// Its own draw, exposed now if it was to be.
+/// Its own arm, exposed now if it was to be.
 fn standing(first: &Recorded, frozen: &Frozen) -> Recorded {
+    let drawn_here = first.stored == frozen.draw.stored;
     Recorded {
-        propensity: frozen.propensity,
+        propensity: if drawn_here {
+            frozen.propensity
+        } else {
+            first.propensity
+        },
         exposed: first.exposed || frozen.draw.expose,
         ..*first
     }
@@ -172,6 +186,8 @@ mod tests {
         assert_eq!(known(1).stored.arm, ArmId(0));
         assert_eq!(known(2).stored.arm, ArmId(1));
         assert!(known(2).exposed);
+        let conflicts = frozen::count(&mut connection, fixture.id).await.unwrap();
+        assert_eq!(conflicts, 1, "each unit once, however often it is replayed");
         // Of the draw that stands, as often as it was written; of the one that lost, none.
         let exposed: Vec<i64> = sqlx::query_scalar(
             "select count(*) from experiment_landing group by event_id order by event_id",
