@@ -12,6 +12,7 @@ mod units;
 use std::sync::Arc;
 
 use bandit::assign::{Reason, UnitKey};
+use metrics::Counter;
 
 use crate::ingest::{Durability, Event, Exposure, Ingest, NotDone};
 use crate::store::landing::Landed;
@@ -28,6 +29,7 @@ pub(crate) use units::{Assignment, Unit};
 pub struct Calls {
     ingest: Arc<Ingest>,
     admission: Admission,
+    shed_for_the_fold: Counter,
 }
 
 /// An event that was taken.
@@ -46,11 +48,16 @@ impl Calls {
         Arc::new(Self {
             ingest,
             admission: Admission::new(),
+            shed_for_the_fold: metrics::counter!("pitboss_shed_total", "reason" => "fold"),
         })
     }
 
     /// A place for one call of `kind`, or the refusal.
     pub(crate) fn admit(&self, kind: Kind) -> Result<Admitted<'_>, Problem> {
+        if kind == Kind::Track && self.ingest.takes_no_events() {
+            self.shed_for_the_fold.increment(1);
+            return Err(not_done(NotDone::Full));
+        }
         self.admission.admit(kind)
     }
 

@@ -47,7 +47,7 @@ pub(super) async fn discard(request: Request<Incoming>, max: usize) {
     let mut body = Limited::new(request.into_body(), max);
     let discarded = async { while let Some(Ok(_)) = body.frame().await {} };
     // Slower or larger, and the connection has earned it.
-    let _ = tokio::time::timeout(TIME, discarded).await;
+    let _ = in_time(discarded).await;
 }
 
 /// Waits for `body` at most [`TIME`], with a timer only where there is something to wait for: making and taking back

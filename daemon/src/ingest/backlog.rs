@@ -6,7 +6,7 @@
 //! of the traffic: a fold that hangs must not turn into an outage of the port.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
@@ -42,6 +42,8 @@ const NEWEST: f64 = 0.3;
 #[derive(Debug)]
 pub struct Backlog {
     room: AtomicI64,
+    /// Somebody was refused since the last look.
+    full: AtomicBool,
 }
 
 impl Default for Backlog {
@@ -49,18 +51,36 @@ impl Default for Backlog {
     fn default() -> Self {
         Self {
             room: AtomicI64::new(i64::MAX),
+            full: AtomicBool::new(false),
         }
     }
 }
 
 impl Backlog {
+    /// Whether somebody was refused since the last look: the next request is not worth reading. What a smaller one
+    /// would have found is less than the refused one needed, and waits for half a second at most.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
     /// Takes room for `rows`; `false` if there is none.
     pub(super) fn admit(&self, rows: usize) -> bool {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         let taken = |room: i64| (room >= rows).then(|| room - rows);
-        self.room
+        let admitted = self
+            .room
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken)
-            .is_ok()
+            .is_ok();
+        if !admitted {
+            self.full.store(true, Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    /// So much may land until the next look.
+    pub(crate) fn set_room(&self, room: i64) {
+        self.room.store(room, Ordering::Relaxed);
+        self.full.store(false, Ordering::Relaxed);
     }
 
     /// Looks until `stop`.
@@ -79,7 +99,7 @@ impl Backlog {
             let elapsed = since.elapsed();
             since = Stopwatch::start();
             let room = room(seen, &mut pace, elapsed);
-            self.room.store(room, Ordering::Relaxed);
+            self.set_room(room);
         }
     }
 }
@@ -213,11 +233,24 @@ mod tests {
     fn room_is_taken_by_the_row() {
         let backlog = Backlog::default();
         assert!(backlog.admit(usize::MAX));
-        backlog.room.store(1_500, Ordering::Relaxed);
+        backlog.set_room(1_500);
+        assert!(!backlog.is_full());
         assert!(backlog.admit(1_000));
         assert!(!backlog.admit(1_000));
         assert!(backlog.admit(500));
         assert!(!backlog.admit(1));
         assert!(backlog.admit(0));
+    }
+
+    #[test]
+    fn who_is_refused_closes_the_door_until_the_next_look() {
+        let backlog = Backlog::default();
+        backlog.set_room(100);
+        assert!(backlog.admit(99));
+        assert!(!backlog.is_full());
+        assert!(!backlog.admit(2));
+        assert!(backlog.is_full());
+        backlog.set_room(100);
+        assert!(!backlog.is_full());
     }
 }

@@ -100,6 +100,12 @@ impl Ingest {
         }
     }
 
+    /// Whether events would be refused however few they are, because more waits for the fold than it can do in seconds:
+    /// told before they are read, which costs as much as to land them.
+    pub fn takes_no_events(&self) -> bool {
+        self.backlog.is_full() && !self.outage.breaker.is_open()
+    }
+
     /// Lands `rows`, all or none: when this returns `Ok`, all of them are where it says. [`NotDone::Full`] while more
     /// waits for the fold than it can do in seconds.
     pub async fn land(&self, rows: Vec<Landed>) -> Result<Durability, NotDone> {

@@ -43,7 +43,7 @@ const METRICS: &[(&str, Form, &str)] = &[
     ("pitboss_http_requests_in_flight", Gauge, "requests of the data ports being carried out, by kind"),
     ("pitboss_data_rpc_connections", Gauge, "connections of services over tarpc"),
     ("pitboss_data_rpc_connections_broken_total", Counter, "connections of services over tarpc cut off because of what they sent, or how slowly"),
-    ("pitboss_shed_total", Counter, "requests of the data ports refused because too many were in flight, by kind"),
+    ("pitboss_shed_total", Counter, "requests of the data ports refused because too many of their kind were in flight, or because too much waits for the fold"),
     ("pitboss_group_commit_rows", Rows, "rows that were committed together, by group"),
     ("pitboss_database_up", Gauge, "1 while the database answers, 0 while the daemon serves without it"),
     ("pitboss_spool_records", Gauge, "records on this daemon's disk that are not in the database yet"),

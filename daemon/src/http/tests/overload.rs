@@ -39,3 +39,26 @@ async fn a_full_door_refuses_politely_and_leaves_connections_and_other_doors_ope
     assert_eq!(again.status, 200, "{}", again.text);
     assert_eq!(site.count("experiment_landing").await, 1);
 }
+
+#[tokio::test]
+async fn while_the_fold_is_behind_events_are_refused_unread_until_the_next_look() {
+    let site = Site::with(CHECKOUT).await;
+    let mut client = site.client().await;
+    let backlog = site.port.ingest.backlog();
+    let item = json!({"experiment": "checkout", "unit": "u1", "event": "purchase"});
+    let one = json!([item]);
+    backlog.set_room(1);
+    let many = client.post("/api/track", &json!([item, item])).await;
+    assert_eq!(many.status, 503, "{}", many.text);
+    // Not even what is no JSON is told so: nobody has looked.
+    for unread in ["]", &one.to_string()] {
+        let refused = client.post_bytes("/api/track", unread.to_owned()).await;
+        assert_eq!(refused.status, 503, "{}", refused.text);
+        assert_eq!(refused.json["error"]["code"], "overloaded");
+        assert_eq!(refused.headers["retry-after"], "1");
+    }
+    backlog.set_room(1);
+    assert_eq!(client.post_bytes("/api/track", "]").await.status, 400);
+    let taken = client.post("/api/track", &one).await;
+    assert_eq!(taken.status, 200, "{}", taken.text);
+}
