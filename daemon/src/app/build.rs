@@ -137,7 +137,7 @@ pub(super) async fn build(
     }
     let calls = Calls::new(ingest);
     let port = DataPort::new(Arc::clone(&calls), reading.clone());
-    let (data, leaving) = serve_data(config, parts, port).await?;
+    let (data, leaving) = serve_data(config, parts, port)?;
     let data_rpc = serve_data_rpc(config, parts, calls, &leaving).await?;
     base.leaving = Some(leaving);
     let ground = Ground {
@@ -227,7 +227,7 @@ async fn serve_admin(
     Ok(address)
 }
 
-async fn serve_data(
+fn serve_data(
     config: &Config,
     parts: &mut Parts,
     port: DataPort,
@@ -236,9 +236,7 @@ async fn serve_data(
         on: config.data_listen.to_string(),
         source,
     };
-    let server = DataServer::bind(config.data_listen, port)
-        .await
-        .map_err(failed)?;
+    let server = DataServer::bind(config.data_listen, port).map_err(failed)?;
     let address = server.local_addr().map_err(failed)?;
     let leaving = server.leaving();
     let part = parts.add("data port");

@@ -84,7 +84,7 @@ impl Site {
         let data_rpc = DataRpc::new(listener, Arc::clone(&calls), TimeLimits::SERVICE);
         tokio::spawn(data_rpc.run(stop.clone()));
         let port = DataPort::new(calls, reading);
-        let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port).await?;
+        let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port)?;
         let address = server.local_addr()?;
         tokio::spawn(server.run(stop.clone()));
         Ok(Self {

@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
+use tokio::net::TcpStream;
+
 use super::CHECKOUT;
-use super::site::Site;
+use super::site::{Port, Site};
 use crate::calls::Kind;
+use crate::testing::database;
 
 #[tokio::test]
 async fn a_full_door_refuses_politely_and_leaves_connections_and_other_doors_open() {
@@ -61,4 +64,16 @@ async fn while_the_fold_is_behind_events_are_refused_unread_until_the_next_look(
     assert_eq!(client.post_bytes("/api/track", "]").await.status, 400);
     let taken = client.post("/api/track", &one).await;
     assert_eq!(taken.status, 200, "{}", taken.text);
+}
+
+#[tokio::test]
+async fn hundreds_may_connect_before_one_is_accepted() {
+    let database = database().await;
+    let (port, server) = Port::bound(&database.store).await;
+    let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let allowed: usize = allowed.trim().parse().unwrap();
+    let connects = (0..allowed.min(500)).map(|_| TcpStream::connect(port.address));
+    let connected = futures::future::try_join_all(connects).await.unwrap();
+    drop(connected);
+    drop(server);
 }

@@ -157,9 +157,7 @@ impl Port {
             .with_breaker(outage.breaker.clone());
         let calls = Calls::new(Arc::clone(&ingest));
         let port = DataPort::new(Arc::clone(&calls), reading);
-        let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port)
-            .await
-            .unwrap();
+        let server = DataServer::bind(([127, 0, 0, 1], 0).into(), port).unwrap();
         let address = server.local_addr().unwrap();
         let port = Self {
             address,
