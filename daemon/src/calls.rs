@@ -54,11 +54,16 @@ impl Calls {
 
     /// A place for one call of `kind`, or the refusal.
     pub(crate) fn admit(&self, kind: Kind) -> Result<Admitted<'_>, Problem> {
+        self.admit_events(kind, 1)
+    }
+
+    /// The same for one that brings about so many events.
+    pub(crate) fn admit_events(&self, kind: Kind, events: usize) -> Result<Admitted<'_>, Problem> {
         if kind == Kind::Track && self.ingest.takes_no_events() {
             self.shed_for_the_fold.increment(1);
             return Err(not_done(NotDone::Full));
         }
-        self.admission.admit(kind)
+        self.admission.admit(kind, events)
     }
 
     /// The experiment under `key`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::{Request, StatusCode};
 
@@ -11,6 +11,7 @@ use super::answers::{
     self, Answer, AssignAnswer, BatchAnswer, ExposeAnswer, ItemAnswer, TrackAnswer,
 };
 use super::body;
+use super::json::MAX_LIST;
 use super::reads;
 use super::requests;
 use super::routes::{self, Found, Operation};
@@ -51,7 +52,8 @@ impl DataPort {
                 return answers::problem(&Problem::new(Code::UnknownRoute, message));
             }
         };
-        let answered = match self.calls.admit(kind(operation)) {
+        let events = events(operation, &request);
+        let answered = match self.calls.admit_events(kind(operation), events) {
             Ok(_place) => self.carry_out(operation, key, request).await,
             Err(problem) => {
                 body::discard(request, TRACK_BODY).await;
@@ -173,6 +175,20 @@ fn kind(operation: Operation) -> Kind {
         | Operation::Insights
         | Operation::OpenApi => Kind::Read,
     }
+}
+
+/// 128 bytes an event: what usual ones take, with an experiment, a unit, a name and an id.
+const EVENT_BYTES: u64 = 128;
+
+/// How many events a request is taken to bring, told by its length before it is read. Few large ones count for more than
+/// they are, in the memory that they take as well.
+fn events(operation: Operation, request: &Request<Incoming>) -> usize {
+    if operation != Operation::TrackBatch {
+        return 1;
+    }
+    let length = request.body().size_hint().exact();
+    let events = length.map_or(MAX_LIST, |bytes| (bytes / EVENT_BYTES) as usize);
+    events.clamp(1, MAX_LIST)
 }
 
 /// Whether the body is one JSON object a line.
