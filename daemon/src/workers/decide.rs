@@ -28,6 +28,10 @@ use crate::world::{Live, WorldHandle};
 /// An hour: a row of history at most that often while nothing changes, however short the cycle is.
 const ROW_EVERY: Millis = Millis(60 * 60 * 1_000);
 
+/// Looks of one run: seconds of work at 2 to 6 ms each, so that a stop does not wait for them, and a run is far from
+/// being given up, when a daemon that has just begun to lead owes thousands of experiments a look.
+const LOOKS: usize = 500;
+
 /// Why a look was given up. Nothing of it happened.
 #[derive(Debug, thiserror::Error)]
 pub enum DecideError {
@@ -60,6 +64,7 @@ pub struct Decider {
     store: Store,
     world: WorldHandle,
     looked: BTreeMap<ExperimentId, Looked>,
+    looks_of_a_run: usize,
 }
 
 /// A look at an experiment.
@@ -84,6 +89,7 @@ impl Decider {
             store,
             world,
             looked: BTreeMap::new(),
+            looks_of_a_run: LOOKS,
         }
     }
 
@@ -116,18 +122,15 @@ impl Decider {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let sums = state::sums(&mut connection, &ids).await?;
-        let resolved = |id: ExperimentId| -> u64 {
-            let lanes = sums.iter().filter(|((of, _), _)| *of == id);
-            lanes
-                .flat_map(|(_, arms)| arms.values())
-                .map(|stats| stats.resolved)
-                .sum()
-        };
+        let mut resolved: BTreeMap<ExperimentId, u64> = BTreeMap::new();
+        for ((id, _), arms) in state::sums(&mut connection, &ids).await? {
+            let of_lane: u64 = arms.values().map(|stats| stats.resolved).sum();
+            *resolved.entry(id).or_default() += of_lane;
+        }
         let due = maybe.into_iter().map(|(live, rules)| Due {
             looked: Looked {
                 at: now,
-                resolved: resolved(live.id),
+                resolved: resolved.get(&live.id).copied().unwrap_or_default(),
             },
             live,
             rules,
@@ -161,7 +164,10 @@ impl Work for Decider {
         let running: Vec<ExperimentId> = candidates.iter().map(|(live, _)| live.id).collect();
         self.looked.retain(|id, _| running.contains(id));
         let (mut looks, mut changes) = (0_usize, 0_usize);
-        for due in self.due(candidates).await? {
+        let mut due = self.due(candidates).await?;
+        let again = due.len() > self.looks_of_a_run;
+        due.truncate(self.looks_of_a_run);
+        for due in due {
             match led_look(&self.store, &due.live, &due.rules, lease).await {
                 Ok(changed) => {
                     looks += 1;
@@ -179,7 +185,7 @@ impl Work for Decider {
         metrics::counter!("pitboss_decision_looks_total").increment(looks as u64);
         Ok(Round {
             detail: format!("of {} looked at {looks}, {changes} changed", running.len()),
-            again: false,
+            again,
         })
     }
 }

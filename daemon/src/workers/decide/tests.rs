@@ -3,12 +3,14 @@
 use bandit::decision::{Choice, Status};
 use chrono::{DateTime, Utc};
 
-use super::{DecideError, Rules, look, rules};
+use super::{DecideError, Decider, Rules, look, rules};
 use crate::clock::Clock;
+use crate::http::tests::site::Site;
 use crate::reading::Reading;
 use crate::store::decisions::{self, Recorded};
 use crate::store::{StoreError, TxFuture};
 use crate::workers::fixture::{Event, Fixture, SECRET, hours};
+use crate::workers::runner::Work;
 use crate::world::{Live, WorldHandle};
 
 /// Two arms, an hour of runtime at least, 100 outcomes an arm.
@@ -292,4 +294,39 @@ async fn a_row_that_cannot_be_read_is_replaced_by_one_that_can() {
         .await;
     assert!(look_at(&fixture, now + hours(1)).await);
     assert!(newest(&fixture).await.decision.choice.arm().is_some());
+}
+
+#[tokio::test]
+async fn a_run_looks_at_so_many_and_the_next_one_at_the_others() {
+    let experiment = |key: &str| {
+        format!(
+            r#"
+[[experiment]]
+key = "{key}"
+state = "running"
+arms = ["blue", "green"]
+control = "blue"
+reward = "purchase"
+decision = "standard"
+"#
+        )
+    };
+    let site = Site::with(&["one", "two", "three"].map(experiment).concat()).await;
+    let store = site.database.store.clone();
+    let lease = store.take_lease("decisions", "test").await.unwrap();
+    let lease = lease.expect("nobody else leads");
+    let mut decider = Decider::new(store, site.port.world.clone());
+    decider.looks_of_a_run = 2;
+    for (looked, again) in [(2, true), (1, false), (0, false)] {
+        let round = decider.run(&lease).await.unwrap();
+        assert!(
+            round
+                .detail
+                .starts_with(&format!("of 3 looked at {looked},")),
+            "{}",
+            round.detail
+        );
+        assert_eq!(round.again, again);
+    }
+    assert_eq!(site.count("experiment_decisions").await, 3);
 }
