@@ -7,6 +7,7 @@ pub mod http;
 pub mod installation;
 pub mod limits;
 pub mod pgbouncer;
+pub mod refuser;
 pub mod replica;
 pub mod rpc;
 pub mod sustained;

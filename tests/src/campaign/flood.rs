@@ -19,6 +19,10 @@ use super::tally::{Asked, Tally, Went};
 /// Units of a batch: about 100 events.
 const UNITS: u64 = 29;
 
+/// 100 ms: what a sender that has time waits after a refusal. Refusals then cost nothing that would show, and what
+/// opens is taken soon.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// A flood.
 #[derive(Debug, Clone, Copy)]
 pub struct Flood {
@@ -26,6 +30,8 @@ pub struct Flood {
     pub services: usize,
     /// Batches a second that they send together; `None` is the next one at once.
     pub batches_per_sec: Option<f64>,
+    /// Who is refused pauses: what is taken is then what the daemon takes when nobody pushes.
+    pub pauses: bool,
     /// How long.
     pub for_: Duration,
 }
@@ -39,6 +45,7 @@ impl Flood {
             let sender = Sender {
                 oracle: Arc::clone(oracle),
                 client: Client::new(vec![port]),
+                pauses: self.pauses,
                 every: self.batches_per_sec.map(|rate| self.services as f64 / rate),
                 tally: Tally::default(),
             };
@@ -57,6 +64,7 @@ impl Flood {
 struct Sender {
     oracle: Arc<Oracle>,
     client: Client,
+    pauses: bool,
     every: Option<f64>,
     tally: Tally,
 }
@@ -76,6 +84,9 @@ impl Sender {
             }
             let reply = self.client.post(0, "/api/track", batch.1.clone()).await;
             self.tally.note(Asked::TrackBatch, reply.went, reply.took);
+            if self.pauses && reply.went == Went::Refused {
+                tokio::time::sleep(PAUSE).await;
+            }
             if reply.went == Went::Answered {
                 match self.oracle.tracked_batch(&batch.0, &reply.json) {
                     Ok(taken) => self.tally.events += taken as u64,

@@ -20,6 +20,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<Finished> {
     let flood = Flood {
         services: 4,
         batches_per_sec: None,
+        pauses: false,
         for_: Duration::from_secs(options.size(4, 10)),
     };
     let mut all = Tally::default();

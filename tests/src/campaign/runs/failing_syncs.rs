@@ -95,6 +95,7 @@ fn flood(options: Options) -> Flood {
     Flood {
         services: 4,
         batches_per_sec: Some(200.0),
+        pauses: false,
         for_: Duration::from_secs(options.size(3, 8)),
     }
 }
