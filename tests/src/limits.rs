@@ -12,6 +12,7 @@ mod bench;
 mod body;
 mod cold_start;
 mod durable;
+mod fold;
 mod ledger;
 mod load;
 mod memory;
@@ -81,6 +82,8 @@ enum Part {
     Memory,
     /// Five times more events than can be taken.
     Overload,
+    /// What is tracked on its way into the ledger.
+    Fold,
     /// From the start of the process to the first sticky answer.
     ColdStart,
     /// Many experiments, many assignments.
@@ -135,6 +138,9 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     }
     if options.wants(Part::Overload) {
         overload::measure(&bench, &mut table)?;
+    }
+    if options.wants(Part::Fold) {
+        fold::measure(&bench, &mut table).context("the fold")?;
     }
     if options.wants(Part::ColdStart) {
         cold_start::measure(&bench, &mut table).context("cold start")?;

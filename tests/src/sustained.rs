@@ -75,12 +75,20 @@ arms = ["green", "blue", "red"]
 "#;
 
 /// Runs `load` on an installation of its own, telling `seen` of every look.
-pub async fn run(load: &Load, mut seen: impl FnMut(&Look)) -> anyhow::Result<Sustained> {
-    let installation = Installation::start().await?;
+pub async fn run(load: &Load, seen: impl FnMut(&Look)) -> anyhow::Result<Sustained> {
+    run_on(&Installation::start().await?, load, seen).await
+}
+
+/// Runs `load` on `installation`, which is new.
+pub async fn run_on(
+    installation: &Installation,
+    load: &Load,
+    mut seen: impl FnMut(&Look),
+) -> anyhow::Result<Sustained> {
     installation.apply(EXPERIMENT)?;
     let driver = Arc::new(Driver::new(installation.data_address(), load.clone()));
     driver.assign_units().await?;
-    let mut watch = Watch::new(&installation).await?;
+    let mut watch = Watch::new(installation).await?;
     watch.settled().await?;
 
     let started = Stopwatch::start();

@@ -61,20 +61,26 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
         let row = Row::beside(part, name, "ms", of(&ours), ("bare axum", of(&bare)));
         table.add(if name == "p99" { row.goal(GOAL) } else { row });
     }
-    durable(bench, table)
+    let new = |run: &str| Body::assigns(&format!("steady-{run}"), None);
+    durable(bench, "new assign at half of the maximum", new, table)?;
+    let events = |run: &str| Body::events(&format!("steady-{run}"), 100);
+    durable(bench, "100 events at half of the maximum", events, table)
 }
 
-/// New assigns at half of their maximum: held against nothing, because a bare handler flushes no disk.
-fn durable(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
-    let body = |run: &str| Body::assigns(&format!("steady-{run}"), None);
-    let maximum = bench
-        .load(bench.site.address, CONNECTIONS, &body("maximum"))
-        .per_sec;
+/// What ends in the database at half of its maximum: held against nothing, because a bare handler flushes no disk.
+fn durable(
+    bench: &Bench,
+    part: &'static str,
+    body: impl Fn(&str) -> Body,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    let most = body("maximum");
+    let load = bench.load(bench.site.address, CONNECTIONS, &most);
+    let maximum = load.per_sec / most.items() as f64;
     let ours = bench.turns(|turn| {
         let body = body(&turn.to_string());
         Ok(millis(bench, bench.site.address, maximum / 2.0, &body))
     })?;
-    let part = "new assign at half of the maximum";
     for (at, (name, _)) in SHARES.into_iter().enumerate() {
         let of = ours.iter().map(|run| run[at]).collect();
         table.add(Row::alone(part, name, "ms", of));
