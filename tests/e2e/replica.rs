@@ -41,8 +41,17 @@ async fn results_come_from_the_replica_and_from_the_primary_while_it_is_away() -
     let source = told.await?;
     let lag = source["replica_lag_seconds"].as_f64();
     assert!(lag.is_some_and(|lag| lag <= 2.0), "{source}");
-    for path in ["results", "insights"] {
-        let said = daemon.pitboss(&[path, "story"])?;
+    let closed = daemon.results_until("story", "a window to have closed", |results| {
+        let here = results["source"]["database"] == "replica";
+        (here && results["rewards"].as_u64() > Some(0)).then_some(())
+    });
+    closed.await?;
+    for words in [
+        &["results", "story"][..],
+        &["insights", "story"],
+        &["whatif", "story", "--policy", "arm:old"],
+    ] {
+        let said = daemon.pitboss(words)?;
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
         assert!(said.contains("from a replica, "), "{said}");
     }
