@@ -94,10 +94,15 @@ fn heading(detail: &Detail) -> Text {
         percent(row.holdback),
         row.reward
     ));
-    text.say(format!(
-        "  {} units assigned, {:.1} new a second; policy version {}{}",
+    let assigned = format!(
+        "{} units assigned, {:.1} new a second; ",
         count(row.assigned),
-        row.decisions_per_sec,
+        row.decisions_per_sec
+    );
+    let known = row.stale.is_none_or(|stale| stale.figures);
+    text.say(format!(
+        "  {}policy version {}{}",
+        if known { assigned.as_str() } else { "" },
         row.version,
         row.published_at.map_or_else(String::new, |at| format!(
             ", published {} ago",

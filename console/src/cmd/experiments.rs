@@ -98,8 +98,8 @@ fn table(rows: &[Row]) -> Table {
             Span::new(Role::Strong, &row.key),
             state(&row.state),
             plain(&row.policy),
-            plain(format!("{:.1}", row.decisions_per_sec)),
-            plain(count(row.assigned)),
+            plain(if_known(row, format!("{:.1}", row.decisions_per_sec))),
+            plain(if_known(row, count(row.assigned))),
             plain(leader.map_or("-", |arm| &arm.name)),
             of_leader(percent, |arm| arm.share),
             of_leader(probability, |arm| arm.p_best),
@@ -108,4 +108,12 @@ fn table(rows: &[Row]) -> Table {
         ]);
     }
     table
+}
+
+/// Without the database a daemon may never have read what it is asked for.
+fn if_known(row: &Row, figure: String) -> String {
+    if row.stale.is_some_and(|stale| !stale.figures) {
+        return "-".to_owned();
+    }
+    figure
 }

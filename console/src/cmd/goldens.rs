@@ -74,7 +74,15 @@ fn what_is_known_without_the_database_says_how_old_it_is() {
         row: stale(false),
         ..samples::detail()
     };
+    let rows = [answer.row.clone()];
+    let unread = experiments::List {
+        experiments: &rows,
+        ..list
+    };
+    let text = experiments::text(&unread, 1).render(false);
+    assert!(!text.contains("1,482,390"), "{text}");
     let text = detail::text(&answer).render(false);
+    assert!(!text.contains("1,482,390"), "{text}");
     let unknown = ", 4m 10s old; counts and probabilities are not known\n";
     assert!(text.starts_with(said) && text.contains(unknown), "{text}");
 }
