@@ -49,11 +49,31 @@ enum Awaiting {
     NextFrame,
 }
 
+impl Awaiting {
+    fn limit(self, limits: &TimeLimits) -> Duration {
+        match self {
+            Self::Hello => limits.hello,
+            Self::RestOfFrame => limits.frame,
+            Self::NextFrame => limits.idle,
+        }
+    }
+
+    fn in_vain(self, limits: &TimeLimits) -> CodecError {
+        let what = match self {
+            Self::Hello => "no complete first frame",
+            Self::RestOfFrame => "a frame was not completed",
+            Self::NextFrame => "no request",
+        };
+        timed_out(format!("{what} within {:?}", self.limit(limits)))
+    }
+}
+
 /// A framed socket with limits in time.
 pub(super) struct Connection<S, F> {
     frames: Framed<S, ServerCodec<F>>,
     limits: TimeLimits,
-    awaiting: Awaiting,
+    /// What has been waited for since `silence` was set; `None`: it came.
+    awaiting: Option<Awaiting>,
     silence: Pin<Box<Sleep>>,
     stalled: Option<Pin<Box<Sleep>>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -69,7 +89,7 @@ impl<S, F> Connection<S, F> {
         Self {
             frames,
             limits,
-            awaiting: Awaiting::Hello,
+            awaiting: Some(Awaiting::Hello),
             silence: Box::pin(sleep(limits.hello)),
             stalled: None,
             stop: Box::pin(stop.cancelled_owned()),
@@ -82,32 +102,25 @@ impl<S, F> Connection<S, F> {
         limits: TimeLimits,
         stop: CancellationToken,
     ) -> Self {
-        let mut connection = Self::new(frames, limits, stop);
-        connection.now_awaiting(Awaiting::NextFrame);
-        connection
-    }
-
-    fn now_awaiting(&mut self, awaiting: Awaiting) {
-        self.awaiting = awaiting;
-        let limit = self.limit();
-        self.silence.as_mut().reset(Instant::now() + limit);
-    }
-
-    fn limit(&self) -> Duration {
-        match self.awaiting {
-            Awaiting::Hello => self.limits.hello,
-            Awaiting::RestOfFrame => self.limits.frame,
-            Awaiting::NextFrame => self.limits.idle,
+        Self {
+            awaiting: None,
+            ..Self::new(frames, limits, stop)
         }
     }
 
-    fn silent_too_long(&self) -> CodecError {
-        let what = match self.awaiting {
-            Awaiting::Hello => "no complete first frame",
-            Awaiting::RestOfFrame => "a frame was not completed",
-            Awaiting::NextFrame => "no request",
+    /// What the peer owes, now that nothing more has come. The time for it begins when the peer is first waited for,
+    /// and not with every frame: to ask for the time and move a timer costs as much as to read one.
+    fn awaiting(&mut self) -> Awaiting {
+        let awaiting = match self.awaiting {
+            Some(Awaiting::Hello) => Awaiting::Hello,
+            _ if self.frames.codec().is_in_frame() => Awaiting::RestOfFrame,
+            _ => Awaiting::NextFrame,
         };
-        timed_out(format!("{what} within {:?}", self.limit()))
+        if self.awaiting.replace(awaiting) != Some(awaiting) {
+            let limit = awaiting.limit(&self.limits);
+            self.silence.as_mut().reset(Instant::now() + limit);
+        }
+        awaiting
     }
 
     /// `polled` if it is ready; if it stays pending for too long, an error.
@@ -141,18 +154,17 @@ where
     type Item = Result<ClientMessage<F::Request>, CodecError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Poll::Ready(item) = self.frames.poll_next_unpin(cx) {
+            self.awaiting = None;
+            return Poll::Ready(item);
+        }
+        // Only when nothing more has come: to look at it takes a lock that all connections share.
         if self.stop.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(item) = self.frames.poll_next_unpin(cx) {
-            self.now_awaiting(Awaiting::NextFrame);
-            return Poll::Ready(item);
-        }
-        if self.awaiting == Awaiting::NextFrame && self.frames.codec().is_in_frame() {
-            self.now_awaiting(Awaiting::RestOfFrame);
-        }
+        let awaiting = self.awaiting();
         ready!(self.silence.as_mut().poll(cx));
-        Poll::Ready(Some(Err(self.silent_too_long())))
+        Poll::Ready(Some(Err(awaiting.in_vain(&self.limits))))
     }
 }
 

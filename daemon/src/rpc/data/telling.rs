@@ -55,8 +55,12 @@ where
     type Item = C::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<C::Item>> {
-        self.tell(cx);
-        self.connection.poll_next_unpin(cx)
+        let next = self.connection.poll_next_unpin(cx);
+        // Only when nothing more has come: to look whether it is time takes a lock that all connections share.
+        if next.is_pending() {
+            self.tell(cx);
+        }
+        next
     }
 }
 

@@ -93,3 +93,20 @@ fn serve(
     let port = tokio::spawn(rpc.run(stop.clone()));
     (stop, port)
 }
+
+#[tokio::test]
+async fn an_answer_that_is_known_does_not_wait_for_one_that_is_not() {
+    let doors = Doors::open(TimeLimits::SERVICE).await;
+    let client = doors.client().await;
+    client.assign("checkout", "known").await.unwrap();
+    let in_the_way = doors.block().await;
+    let asked = tokio::spawn({
+        let client = client.clone();
+        async move { client.assign("checkout", "new").await }
+    });
+    doors.until_blocked().await;
+    let known = client.assign("checkout", "known").await.unwrap();
+    assert_eq!(known.reason, "sticky");
+    in_the_way.rollback().await.unwrap();
+    assert_eq!(asked.await.unwrap().unwrap().experiment, "checkout");
+}

@@ -175,6 +175,23 @@ async fn silence_is_cut_inside_a_frame_and_between_frames() {
 }
 
 #[tokio::test]
+async fn answers_do_not_wait_for_the_rest_of_a_frame() {
+    let doors = Doors::open(TimeLimits::SERVICE).await;
+    doors.client().await.assign("checkout", "u").await.unwrap();
+    let mut peer = doors.greeted().await;
+    let calls = (1..=100).flat_map(|id| framed(&assign(id, "u")));
+    let last = framed(&assign(101, "u"));
+    let most: Vec<u8> = calls.chain(last[..10].iter().copied()).collect();
+    peer.get_mut().write_all(&most).await.unwrap();
+    for _ in 1..=100 {
+        let answer = String::from_utf8_lossy(&next(&mut peer).await.unwrap()).into_owned();
+        assert!(answer.contains("sticky"), "{answer}");
+    }
+    peer.get_mut().write_all(&last[10..]).await.unwrap();
+    assert!(next(&mut peer).await.is_some());
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_read_its_answers_is_cut() {
     let doors = Doors::open(IMPATIENT).await;
     let mut peer = doors.greeted().await;
