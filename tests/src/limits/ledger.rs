@@ -44,6 +44,10 @@ pub(super) async fn fill(
         copy.send(text.into_bytes()).await?;
         copy.finish().await?;
     }
-    connection.execute("analyze experiment_assignments").await?;
+    // What a load in bulk leaves to be done would otherwise be done by what is measured first.
+    connection
+        .execute("vacuum analyze experiment_assignments")
+        .await?;
+    connection.execute("checkpoint").await?;
     Ok(())
 }

@@ -27,18 +27,28 @@ impl Load {
     /// # Panics
     /// If a request is not answered with 200: a benchmark of errors would flatter.
     pub(super) async fn run(self, body: &Body) -> f64 {
+        // Connections first: some listeners let more than 128 at once wait for a second, and that is not their speed.
+        let mut opened = Vec::with_capacity(self.connections);
+        for _ in 0..self.connections {
+            opened.push(Connection::open(self.address).await);
+        }
         let started = Stopwatch::start();
         let mut connections = JoinSet::new();
-        for connection in 0..self.connections {
+        for (number, connection) in opened.into_iter().enumerate() {
             let body = body.clone();
-            connections.spawn(async move { self.one(connection, &body, started).await });
+            connections.spawn(async move { self.one(number, connection, &body, started).await });
         }
         let answered: usize = connections.join_all().await.into_iter().sum();
         answered as f64 / started.elapsed().as_secs_f64()
     }
 
-    async fn one(self, number: usize, body: &Body, started: Stopwatch) -> usize {
-        let mut connection = Connection::open(self.address).await;
+    async fn one(
+        self,
+        number: usize,
+        mut connection: Connection,
+        body: &Body,
+        started: Stopwatch,
+    ) -> usize {
         let mut request = String::new();
         let mut answered = 0;
         while started.elapsed() < self.run {
