@@ -22,6 +22,7 @@ pub mod periods;
 mod pool;
 pub mod replication;
 pub mod results;
+pub mod retention;
 pub mod revisions;
 pub mod rewards;
 pub mod slices;

@@ -14,11 +14,13 @@ use std::collections::BTreeMap;
 
 use bandit::experiment::ExperimentId;
 use bandit::posterior::ArmStats;
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 pub use progress::{Step, Watch, unwatched};
 pub use report::{Difference, ExperimentReport, Report};
 
+use crate::store::retention::{self, Gone};
 use crate::store::state::StateKey;
 use crate::store::verification::{self, PageSize, Subject, state_key};
 use crate::store::{Store, StoreError, audit, experiments, sweep};
@@ -84,7 +86,11 @@ async fn one(
     let mut report = ExperimentReport::new(&subject.key);
     report.versions = publications::check(view, subject, &mut differences).await?;
     let mut draws = Draws::default();
-    let check = UnitCheck::new(&subject.spec.reward);
+    let gone = retention::gone(view, subject.id).await?;
+    check_gone(&gone, &mut differences);
+    report.dropped = gone.events;
+    report.kept_since = gone.kept_since;
+    let check = UnitCheck::new(&subject.spec.reward, gone.kept_since);
     let mut recomputed = Recomputed::new(subject.id, check.default_micro);
     let (mut after, mut units) = (None, 0);
     loop {
@@ -116,6 +122,22 @@ async fn one(
     recomputed.compare(&state, &mut differences);
     report.close(differences);
     Ok(report)
+}
+
+/// What retention dropped is what its audit rows say.
+fn check_gone(gone: &Gone, differences: &mut Differences) {
+    let told = |(events, kept_since): (i64, Option<DateTime<Utc>>)| {
+        let since = kept_since.map_or("ever".to_owned(), |since| since.to_rfc3339());
+        format!("{events}, kept since {since}")
+    };
+    let recorded = (gone.events, gone.kept_since);
+    if recorded != gone.audited {
+        differences.add(
+            "events that were dropped by retention",
+            told(recorded),
+            format!("{} by the audit log", told(gone.audited)),
+        );
+    }
 }
 
 /// The state that the ledgers give.

@@ -1,5 +1,5 @@
 //! Background work: the fold that turns what was acknowledged into state, the publisher that turns state into
-//! policy versions, and the decisions that say when to end an experiment.
+//! policy versions, the decisions that say when to end an experiment, and the retention of events.
 //!
 //! Each worker is a reconciler: no input, idempotent, woken by event and by timer, one round at a time.
 //! Each leads its role by a lease, so that of several daemons one does the work; the others stand by.
@@ -9,6 +9,7 @@ pub mod decide;
 pub(crate) mod fixture;
 pub mod fold;
 pub mod publish;
+pub mod retention;
 pub mod runner;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::world::WorldHandle;
 use decide::Decider;
 use fold::{Openings, RewardSpecs};
 use publish::{Dirty, Publisher};
+use retention::Retention;
 use runner::{LastRun, Outcome, Round, Runner};
 
 /// 1 s: the fold's promise (DESIGN 5), and cheap: an idle round is four indexed look-ups.
@@ -36,6 +38,9 @@ const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
 /// 5 s: a round compares instants in memory; how often an experiment is looked at is its rules' business.
 const DECIDE_EVERY: Duration = Duration::from_secs(5);
+
+/// 1 h: what retention drops are weeks.
+const RETAIN_EVERY: Duration = Duration::from_hours(1);
 
 /// Rounds of the fold in one run, at most: 400,000 rows of each kind, half a minute on a machine that is busy
 /// with other things. Then the run is reported and the next one begins at once.
@@ -54,6 +59,7 @@ pub struct Reports {
     fold: watch::Receiver<LastRun>,
     publish: watch::Receiver<LastRun>,
     decide: watch::Receiver<LastRun>,
+    retention: watch::Receiver<LastRun>,
 }
 
 impl Workers {
@@ -64,6 +70,7 @@ impl Workers {
         world: &WorldHandle,
         clock: &Clock,
         holder: &str,
+        event_retention: Option<Duration>,
         stop: &CancellationToken,
     ) -> Self {
         let dirty = Dirty::default();
@@ -78,6 +85,7 @@ impl Workers {
         let (fold_report, fold) = watch::channel(LastRun::default());
         let (publish_report, publish) = watch::channel(LastRun::default());
         let (decide_report, decide) = watch::channel(LastRun::default());
+        let (retention_report, retention) = watch::channel(LastRun::default());
         // Nothing wakes the fold: a second's events folded at once cost less than each by itself.
         let folding = runner("fold", FOLD_EVERY, Arc::default()).run(
             Folding {
@@ -99,16 +107,23 @@ impl Workers {
             decide_report,
             stop.clone(),
         );
+        let retaining = runner("retention", RETAIN_EVERY, Arc::default()).run(
+            Retention::new(store.clone(), event_retention),
+            retention_report,
+            stop.clone(),
+        );
         Self {
             reports: Reports {
                 fold,
                 publish,
                 decide,
+                retention,
             },
             tasks: vec![
                 tokio::spawn(folding),
                 tokio::spawn(publishing),
                 tokio::spawn(deciding),
+                tokio::spawn(retaining),
             ],
         }
     }
@@ -135,6 +150,7 @@ impl Reports {
             ("fold", newest(&self.fold)),
             ("publish", newest(&self.publish)),
             ("decisions", newest(&self.decide)),
+            ("retention", newest(&self.retention)),
         ]
     }
 }

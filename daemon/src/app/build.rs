@@ -29,7 +29,7 @@ use crate::sticky::Sticky;
 use crate::store::{PoolSize, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::unit_secret::UnitSecret;
-use crate::workers::Workers;
+use crate::workers::{Reports, Workers};
 use crate::world::{Saver, WorldHandle};
 
 /// How often recorded values are moved out of their buffers: what the exporter itself does when it runs its
@@ -101,10 +101,7 @@ pub(super) async fn build(
 
     // Unique to this run: a daemon that was started again must not take itself for its predecessor.
     let holder = format!("pid {} {}", std::process::id(), uuid::Uuid::now_v7());
-    let part = parts.add("workers");
-    let workers = Workers::start(&store, &world, &clock, &holder, &part.stop());
-    let reports = workers.reports();
-    part.run(workers.join());
+    let reports = start_workers(config, parts, (&store, &world, &clock), &holder);
 
     let breaker = outage.breaker.clone();
     let (ingest, writers) = Ingest::start(
@@ -162,6 +159,20 @@ pub(super) async fn build(
         control: config.control_socket.clone(),
         pid: std::process::id(),
     })
+}
+
+fn start_workers(
+    config: &Config,
+    parts: &mut Parts,
+    (store, world, clock): (&Store, &WorldHandle, &Clock),
+    holder: &str,
+) -> Reports {
+    let part = parts.add("workers");
+    let keep = config.event_retention;
+    let workers = Workers::start(store, world, clock, holder, keep, &part.stop());
+    let reports = workers.reports();
+    part.run(workers.join());
+    reports
 }
 
 /// The database and the world in it; or, while that is away, the world that was saved.

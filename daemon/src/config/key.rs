@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 /// Every key.
-pub const KEYS: [Key; 24] = [
+pub const KEYS: [Key; 25] = [
     Key {
         name: "data_dir",
         flag: "data-dir",
@@ -153,6 +153,13 @@ pub const KEYS: [Key; 24] = [
         kind: Kind::Value("MIB"),
         help: "Disk for what is acknowledged while the database is away, in MiB, 1 to 1048576",
         default: "1024",
+    },
+    Key {
+        name: "event_retention",
+        flag: "event-retention",
+        kind: Kind::Value("DURATION"),
+        help: "For how long the ledger keeps events, such as 90d, at least 45d; older weeks are dropped, rewards never. The same on every daemon",
+        default: "keep: nothing is deleted",
     },
     Key {
         name: "drain_timeout",

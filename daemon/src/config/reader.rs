@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bandit::experiment::Millis;
+use bandit::spec::limits::MAX_DURATION;
 use directories::ProjectDirs;
 use protocol::transport::default_socket;
 use sqlx::postgres::PgConnectOptions;
@@ -17,6 +18,8 @@ use super::layers::{Inputs, Origin, Setting};
 use super::typed::{Config, Database, LogFormat, Secret};
 use super::usual::{usual_data_dir, usual_log_dir};
 use crate::postgres::ClusterSettings;
+use crate::store::retention::LEAST;
+use crate::store::weeks::IDS_KEPT;
 use crate::store::{PoolSize, Pooler};
 
 /// 5 s: what the common balancers need to notice `/readyz` or the end of an endpoint.
@@ -73,6 +76,7 @@ impl Reader<'_> {
             unit_secret_file: self.path("unit_secret_file"),
             sticky_cache_bytes: self.number("sticky_cache", 128_u64, 1..=65_536) * 1024 * 1024,
             spool_bytes: self.number("spool", 1_024_u64, 1..=1_048_576) * 1024 * 1024,
+            event_retention: self.event_retention(),
             drain_timeout,
             drain_delay: self.drain_delay(drain_timeout, die_with_parent),
             log: self.log_filter(),
@@ -225,6 +229,26 @@ impl Reader<'_> {
             Err(format!("{length} does not fit; use {least} to {most}"))
         })
         .unwrap_or(Duration::from_secs(default))
+    }
+
+    fn event_retention(&mut self) -> Option<Duration> {
+        self.value("event_retention", |text| {
+            if text == "keep" {
+                return Ok(None);
+            }
+            let length: Millis = text
+                .parse()
+                .map_err(|error| format!("{error}; or write keep"))?;
+            if length.to_chrono() < LEAST || length > MAX_DURATION {
+                return Err(format!(
+                    "{length} does not fit; use {}d to {MAX_DURATION}, or keep: ids of callers are looked up for {} days, and weeks go as a whole",
+                    LEAST.num_days(),
+                    IDS_KEPT.num_days()
+                ));
+            }
+            Ok(Some(length.to_std()))
+        })
+        .flatten()
     }
 
     /// A part of `whole`. Nobody balances between daemons that end with the process that started them.

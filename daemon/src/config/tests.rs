@@ -121,3 +121,22 @@ fn a_file_that_was_named_must_be_there() {
     named.file = Some("/nowhere/pitbossd.toml".into());
     assert!(refusal(load(&named)).contains("/nowhere/pitbossd.toml"));
 }
+
+#[test]
+fn events_are_kept_for_ever_unless_asked_otherwise_and_never_for_less_than_ids_are_known() {
+    let keep = |text: &str| load(&inputs(&[("event_retention", text)], &[]));
+    let days = |count: u64| Some(std::time::Duration::from_hours(24 * count));
+    let usual = load(&inputs(&[], &[])).unwrap();
+    assert_eq!(usual.config.event_retention, None);
+    for (text, expected) in [("keep", None), ("45d", days(45)), ("90d", days(90))] {
+        assert_eq!(keep(text).unwrap().config.event_retention, expected);
+    }
+    for (text, words) in [
+        ("44d", "use 45d to"),
+        ("0s", "or keep: ids of callers are looked up for 30 days"),
+        ("for ever", "or write keep"),
+    ] {
+        let refused = refusal(keep(text));
+        assert!(refused.contains(words), "{refused}");
+    }
+}

@@ -45,6 +45,8 @@ pub struct Config {
     pub sticky_cache_bytes: u64,
     /// Disk for what is acknowledged while the database is away, in bytes.
     pub spool_bytes: u64,
+    /// For how long events are kept; `None`: for ever.
+    pub event_retention: Option<Duration>,
     /// How long stopping may take, `drain_delay` included.
     pub drain_timeout: Duration,
     /// How long it goes on serving when it is to stop.

@@ -66,7 +66,7 @@ pub async fn decisions_per_sec(
         .collect())
 }
 
-/// The events ledger of one experiment, counted.
+/// The events ledger of one experiment, counted, with what retention dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventCounts {
     /// By name.
@@ -87,8 +87,11 @@ pub async fn event_counts(
     experiment: ExperimentId,
 ) -> Result<EventCounts, StoreError> {
     let rows: Vec<(String, i16, i64)> = sql::query_as(
-        "select event, outcome, sum(count)::int8 from experiment_event_counts
-         where experiment_id = $1 group by 1, 2 having sum(count) > 0",
+        "select event, outcome, sum(count)::int8 from (
+             select event, outcome, count from experiment_event_counts where experiment_id = $1
+             union all
+             select event, outcome, count from experiment_events_dropped where experiment_id = $1
+         ) counts group by 1, 2 having sum(count) > 0",
     )
     .bind(experiment.0)
     .fetch_all(connection)
@@ -217,7 +220,7 @@ pub struct Arrivals {
     pub too_late: u64,
 }
 
-/// Counts the arrivals of some events of one experiment. Reads its late events and their assignments.
+/// Counts the arrivals of some events of one experiment, of those that the ledger still has. Reads its late events and their assignments.
 pub async fn arrivals(
     connection: &mut PgConnection,
     experiment: ExperimentId,

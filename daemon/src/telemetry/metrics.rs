@@ -60,6 +60,7 @@ const METRICS: &[(&str, Form, &str)] = &[
     ("pitboss_fold_events", Counter, "events moved into the ledger"),
     ("pitboss_fold_repeats", Counter, "events that came under a known id"),
     ("pitboss_fold_windows_closed", Counter, "attribution windows closed"),
+    ("pitboss_events_dropped_total", Counter, "events that retention dropped from the ledger"),
     ("pitboss_policy_versions", Counter, "policy versions published"),
     ("pitboss_decision_looks_total", Counter, "experiments looked at for a decision"),
     ("pitboss_worker_run_seconds", Seconds, "time a run of a background worker took, by role"),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bandit::experiment::ExperimentId;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::store::StoreError;
@@ -44,6 +45,11 @@ pub struct ExperimentReport {
     pub state_rows: u64,
     /// Assignments that the fold has yet to count into the state.
     pub uncounted: u64,
+    /// Events that retention dropped.
+    pub dropped: i64,
+    /// The events ledger has what was received from here on; absent: everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_since: Option<DateTime<Utc>>,
     /// How much differs.
     pub differences: u64,
     /// What differs, the first few.
@@ -170,6 +176,14 @@ impl fmt::Display for ExperimentReport {
             self.versions,
             self.state_rows
         )?;
+        if let Some(since) = self.kept_since {
+            write!(
+                f,
+                "; {} events were dropped by retention, ledger kept since {}",
+                self.dropped,
+                since.format("%F")
+            )?;
+        }
         for difference in &self.told {
             write!(f, "\n    {difference}")?;
         }

@@ -1,7 +1,7 @@
 //! Every unit's outcome is judged again from its events, and its ledger rows are checked against each other.
 
 use bandit::assign::UnitKey;
-use bandit::reward;
+use bandit::reward::{self, EXPOSURE_SLACK, MOST_AHEAD};
 use bandit::spec::model::RewardSpec;
 use chrono::{DateTime, Utc};
 
@@ -18,13 +18,16 @@ pub(super) struct UnitCheck<'a> {
     spec: &'a RewardSpec,
     /// The outcome of a unit without events, in millionths.
     pub(super) default_micro: i32,
+    /// Since when there are events; `None`: since ever.
+    kept_since: Option<DateTime<Utc>>,
 }
 
 impl<'a> UnitCheck<'a> {
-    pub(super) fn new(spec: &'a RewardSpec) -> Self {
+    pub(super) fn new(spec: &'a RewardSpec, kept_since: Option<DateTime<Utc>>) -> Self {
         Self {
             spec,
             default_micro: reward::of_silence(spec),
+            kept_since,
         }
     }
 
@@ -35,7 +38,16 @@ impl<'a> UnitCheck<'a> {
             return;
         };
         self.check_entries(unit, &assigned, ledger, differences);
-        self.check_outcome(unit, &assigned, exposed_at, ledger, differences);
+        if self.has_its_events(exposed_at) {
+            self.check_outcome(unit, &assigned, exposed_at, ledger, differences);
+        }
+    }
+
+    /// Whether all that can count for a unit is in the ledger. Of one that was exposed before there are events, its
+    /// entries are what is known.
+    fn has_its_events(&self, exposed_at: DateTime<Utc>) -> bool {
+        self.kept_since
+            .is_none_or(|since| exposed_at - (EXPOSURE_SLACK + MOST_AHEAD) >= since)
     }
 
     /// The entries are numbered, of the unit's draw, say what they are, and the last one closes a closed window.

@@ -1,0 +1,246 @@
+//! Dropping the oldest week of the events ledger, all of it or nothing.
+
+use std::collections::BTreeMap;
+
+use bandit::experiment::ExperimentId;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::audit::{self, NewEntry};
+use super::mutations::Mutation;
+use super::weeks::{IDS_KEPT, LOOKED_BACK, OLDEST};
+use super::{StoreError, fold, sql, windows};
+
+/// 45 days: no week may be dropped that a caller's id may still be looked for in, or that an item may still go to, and
+/// weeks go as a whole.
+pub const LEAST: TimeDelta = TimeDelta::days(45);
+const _: () = assert!(LEAST.num_days() > IDS_KEPT.num_days() + OLDEST.num_days() + 7);
+
+/// 200 ms: a reader of the ledger keeps its week from being dropped; whoever wants to fold then waits behind us, and
+/// no longer than this.
+const LOCK_TIMEOUT: &str = "set local lock_timeout = '200ms'";
+
+/// What became of the oldest week.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Oldest {
+    /// It is not old enough.
+    Young,
+    /// It is old enough, and still needed.
+    Needed(Need),
+    /// It is gone, once this is committed.
+    Dropped(Dropped),
+}
+
+/// Why a week is still needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// A window is open that events of it could count in.
+    OpenWindow {
+        /// Whose.
+        experiment: ExperimentId,
+        /// Since when.
+        exposed_at: DateTime<Utc>,
+    },
+    /// An item waits for the fold that was received then.
+    Waiting {
+        /// When.
+        received_at: DateTime<Utc>,
+    },
+}
+
+/// Why the oldest week was left where it is. The transaction is to be rolled back.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDropped {
+    /// Somebody has been reading the ledger, such as `pitbossd verify` or a backup.
+    #[error("somebody reads the events ledger")]
+    InUse,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A week that is gone, as the audit log keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dropped {
+    /// Its table.
+    pub table: String,
+    /// The ledger has events received from here on.
+    pub kept_since: DateTime<Utc>,
+    /// How many events it had.
+    pub events: u64,
+    /// Of each experiment, by its number.
+    pub experiments: BTreeMap<i32, i64>,
+}
+
+/// Of the audit rows.
+const ACTION: &str = "retention";
+
+#[derive(Serialize)]
+struct Body<'a> {
+    detail: &'a Dropped,
+}
+
+/// Drops the oldest week if all of it was received before `until`.
+///
+/// It takes the fold's turn, so that nothing is being counted, and then locks the ledger against everybody: dropping
+/// takes milliseconds. To detach the week first, concurrently, would lock less and could not be one transaction with
+/// what is written about it.
+pub async fn drop_oldest(
+    tx: &mut PgConnection,
+    until: DateTime<Utc>,
+) -> Result<Oldest, NotDropped> {
+    fold::take_turn(tx).await?;
+    let oldest: Option<(String, DateTime<Utc>)> =
+        sql::query_as("select name, ends from experiment_event_weeks order by ends limit 1")
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(StoreError::from)?;
+    let Some((table, kept_since)) = oldest.filter(|(_, ends)| *ends <= until) else {
+        return Ok(Oldest::Young);
+    };
+    if let Some(need) = needed(tx, kept_since).await? {
+        return Ok(Oldest::Needed(need));
+    }
+    let experiments = count(tx, kept_since).await?;
+    let dropped = Dropped {
+        table,
+        kept_since,
+        events: experiments.values().sum::<i64>().cast_unsigned(),
+        experiments,
+    };
+    record(tx, &dropped).await?;
+    drop_table(tx, &dropped.table).await?;
+    Ok(Oldest::Dropped(dropped))
+}
+
+/// What still needs events that were received before `until`.
+async fn needed(tx: &mut PgConnection, until: DateTime<Utc>) -> Result<Option<Need>, StoreError> {
+    let open = windows::oldest_open(tx).await?;
+    let open = open.into_iter().min_by_key(|(_, exposed_at)| *exposed_at);
+    if let Some((experiment, exposed_at)) = open.filter(|(_, at)| *at - LOOKED_BACK < until) {
+        return Ok(Some(Need::OpenWindow {
+            experiment,
+            exposed_at,
+        }));
+    }
+    let first = fold::head(tx, 1).await?.map(|head| head.received_since);
+    Ok(first
+        .filter(|at| *at < until)
+        .map(|received_at| Need::Waiting { received_at }))
+}
+
+/// Moves the counts of what was received before `until`; returns their sums by experiment.
+async fn count(
+    tx: &mut PgConnection,
+    until: DateTime<Utc>,
+) -> Result<BTreeMap<i32, i64>, StoreError> {
+    let sums: Vec<(i32, i64)> = sql::query_as(
+        "with gone as (
+             delete from experiment_event_counts where week < $1
+             returning experiment_id, event, outcome, count
+         ), sums as (
+             select experiment_id, event, outcome, sum(count)::int8 as count from gone
+             group by 1, 2, 3 having sum(count) <> 0
+         ), kept as (
+             insert into experiment_events_dropped as d (experiment_id, event, outcome, count, kept_since)
+             select experiment_id, event, outcome, count, $1 from sums
+             on conflict (experiment_id, event, outcome) do update set
+                 count = d.count + excluded.count, kept_since = excluded.kept_since
+         )
+         select experiment_id, sum(count)::int8 from sums group by 1",
+    )
+    .bind(until)
+    .fetch_all(tx)
+    .await?;
+    Ok(sums.into_iter().collect())
+}
+
+/// An operator's decision, carried out by nobody: it changes no revision, so that no plan becomes stale.
+async fn record(tx: &mut PgConnection, dropped: &Dropped) -> Result<(), StoreError> {
+    let mutation = Mutation::begin(tx).await?;
+    let body = serde_json::to_string(&Body { detail: dropped })
+        .map_err(|error| StoreError::unreadable("week", error))?;
+    let entry = NewEntry {
+        actor: "pitbossd",
+        via: "worker",
+        action: ACTION,
+        target: "events",
+        result: "ok",
+        revision: mutation.base,
+        reason: "past event_retention",
+        request_id: Uuid::now_v7(),
+        body: &body,
+    };
+    audit::append(tx, mutation, &entry).await?;
+    Ok(())
+}
+
+async fn drop_table(tx: &mut PgConnection, table: &str) -> Result<(), NotDropped> {
+    let statements = format!(
+        "{LOCK_TIMEOUT}; lock table experiment_events in access exclusive mode; drop table {table}"
+    );
+    // The name is from the catalog, quoted as it has to be.
+    let dropped = sqlx::raw_sql(sqlx::AssertSqlSafe(statements))
+        .execute(tx)
+        .await;
+    match dropped.map_err(StoreError::from) {
+        Ok(_) => Ok(()),
+        Err(StoreError::Contended(_)) => Err(NotDropped::InUse),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What an experiment's events ledger no longer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gone {
+    /// Events.
+    pub events: i64,
+    /// What was received from here on is there; `None`: everything.
+    pub kept_since: Option<DateTime<Utc>>,
+    /// The same two as the audit log has them.
+    pub audited: (i64, Option<DateTime<Utc>>),
+}
+
+/// Nothing, for most.
+pub async fn gone(
+    connection: &mut PgConnection,
+    experiment: ExperimentId,
+) -> Result<Gone, StoreError> {
+    let (events, kept_since) = sql::query_as(
+        "select coalesce(sum(count), 0)::int8, max(kept_since)
+         from experiment_events_dropped where experiment_id = $1",
+    )
+    .bind(experiment.0)
+    .fetch_one(&mut *connection)
+    .await?;
+    let audited = sql::query_as(
+        "select coalesce(sum((weeks.detail #>> array['experiments', $1])::int8), 0)::int8,
+             max((weeks.detail ->> 'kept_since')::timestamptz)
+         from (
+             select body::jsonb -> 'detail' as detail from experiment_audit_logs where action = $2
+         ) weeks
+         where weeks.detail -> 'experiments' ? $1",
+    )
+    .bind(experiment.0.to_string())
+    .bind(ACTION)
+    .fetch_one(connection)
+    .await?;
+    Ok(Gone {
+        events,
+        kept_since,
+        audited,
+    })
+}
+
+/// Since when the ledger as a whole is kept; `None` if nothing of it was ever dropped.
+pub async fn kept_since(
+    connection: &mut PgConnection,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    Ok(
+        sql::query_scalar("select max(kept_since) from experiment_events_dropped")
+            .fetch_one(connection)
+            .await?,
+    )
+}
