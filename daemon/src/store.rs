@@ -25,6 +25,7 @@ pub mod results;
 pub mod retention;
 pub mod revisions;
 pub mod rewards;
+pub mod sizes;
 pub mod slices;
 mod sql;
 pub mod state;

@@ -11,6 +11,7 @@ pub mod fold;
 pub mod publish;
 pub mod retention;
 pub mod runner;
+pub mod sizes;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -29,7 +29,7 @@ use crate::sticky::Sticky;
 use crate::store::{PoolSize, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::unit_secret::UnitSecret;
-use crate::workers::{Reports, Workers};
+use crate::workers::{Reports, Workers, sizes};
 use crate::world::{Saver, WorldHandle};
 
 /// How often recorded values are moved out of their buffers: what the exporter itself does when it runs its
@@ -167,6 +167,8 @@ fn start_workers(
     (store, world, clock): (&Store, &WorldHandle, &Clock),
     holder: &str,
 ) -> Reports {
+    let part = parts.add("sizes");
+    part.run(sizes::watch(store.clone(), part.stop()));
     let part = parts.add("workers");
     let keep = config.event_retention;
     let workers = Workers::start(store, world, clock, holder, keep, &part.stop());

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use super::output;
 use crate::app::data_dir::{self, DataDir, DataDirError, addresses};
+use crate::app::database::OpenDatabase;
 use crate::app::{AppError, Exit};
 use crate::config::{Config, Database};
 use crate::http::admin::ask;
 use crate::postgres;
 use crate::spool::inspect::inspect;
-use crate::store::migrations;
+use crate::store::{Store, StoreError, migrations, sizes};
 use crate::unit_secret::UnitSecret;
 
 /// One line of the report.
@@ -28,6 +29,10 @@ pub(super) async fn run(config: Config) -> Result<Exit, AppError> {
         Finding {
             what: "postgresql",
             result: postgresql(&config).await,
+        },
+        Finding {
+            what: "growth",
+            result: growth(&config).await,
         },
         Finding {
             what: "unit secret",
@@ -95,6 +100,49 @@ async fn postgresql(config: &Config) -> Result<String, String> {
         }
     }
 }
+
+/// Sizes of the large tables, what a day adds, and what retention takes away.
+async fn growth(config: &Config) -> Result<String, String> {
+    let retention = config
+        .event_retention
+        .map_or("events are kept for ever".to_owned(), |keep| {
+            format!("events are kept for {} days", keep.as_secs() / 86_400)
+        });
+    let database = OpenDatabase::of_running_daemon(config);
+    let seen = match database.connect(config).await {
+        Ok(store) => {
+            let seen = looked_at(&store).await.map_err(|error| error.to_string());
+            store.pool.close().await;
+            seen
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    Ok(match seen {
+        Ok(seen) => format!("{retention}; {seen}"),
+        Err(why) => format!("{retention}; sizes unknown: {why}"),
+    })
+}
+
+async fn looked_at(store: &Store) -> Result<String, StoreError> {
+    let seen = sizes::sizes(store).await?;
+    let mut session = store.session().await?;
+    let growth = sizes::growth(&mut session, &seen).await?;
+    let tables = seen.tables.iter().map(|(table, bytes)| {
+        let name = table.trim_start_matches("experiment_");
+        format!("\n      {name:19} {:>9.1} MiB", *bytes as f64 / MIB)
+    });
+    Ok(format!(
+        "{:.1} MiB a day ({:.0} events of {:.0} bytes, {:.0} units of {:.0} bytes){}",
+        growth.bytes_per_day() / MIB,
+        growth.events_per_day,
+        growth.bytes_per_event,
+        growth.units_per_day,
+        growth.bytes_per_unit,
+        tables.collect::<String>()
+    ))
+}
+
+const MIB: f64 = 1_048_576.0;
 
 fn unit_secret(config: &Config) -> Result<String, String> {
     let path = config

@@ -60,6 +60,8 @@ const METRICS: &[(&str, Form, &str)] = &[
     ("pitboss_fold_events", Counter, "events moved into the ledger"),
     ("pitboss_fold_repeats", Counter, "events that came under a known id"),
     ("pitboss_fold_windows_closed", Counter, "attribution windows closed"),
+    ("pitboss_database_bytes", Gauge, "bytes of the tables that grow with traffic, with their indexes, by table"),
+    ("pitboss_ledger_kept_since_timestamp_seconds", Gauge, "since when events are kept, Unix time; 0 while none was dropped"),
     ("pitboss_events_dropped_total", Counter, "events that retention dropped from the ledger"),
     ("pitboss_policy_versions", Counter, "policy versions published"),
     ("pitboss_decision_looks_total", Counter, "experiments looked at for a decision"),
