@@ -12,6 +12,7 @@ pub mod experiments;
 pub mod fold;
 pub mod frozen;
 pub mod holds;
+pub mod hours;
 pub mod installation;
 pub mod landing;
 pub mod lanes;

@@ -1,5 +1,5 @@
 //! Retention: weeks of the events ledger that are older than was asked for are dropped, the oldest first, each with its
-//! audit row. Unless it was asked for nothing is.
+//! audit row. Unless it was asked for nothing is. Rollups of a month ago are merged from minutes into hours, always.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::runner::{Round, Work};
 use crate::store::leases::{Deposed, Lease};
 use crate::store::retention::{self, Dropped, Need, NotDropped, Oldest};
-use crate::store::{Store, StoreError, TransactionError, TxFuture, fold};
+use crate::store::{Store, StoreError, TransactionError, TxFuture, fold, hours};
 
 /// Why a week was not dropped. Nothing of it happened.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +96,30 @@ impl Retention {
     }
 }
 
+/// 48: two days of rollups in a run, each hour a transaction of a tenth of a second where there are many arms.
+const HOURS_PER_RUN: usize = 48;
+
+impl Retention {
+    /// Merges rollups, the oldest hours first; returns how many.
+    async fn merge(&self, lease: &Lease) -> Result<usize, RetentionError> {
+        for merged in 0..HOURS_PER_RUN {
+            let hour = self
+                .store
+                .run_led_tx("rollups", lease, |tx| {
+                    TxFuture::new(async move {
+                        let now = fold::now(tx).await?;
+                        Ok::<_, RetentionError>(hours::merge_oldest(tx, now).await?)
+                    })
+                })
+                .await?;
+            if hour.is_none() {
+                return Ok(merged);
+            }
+        }
+        Ok(HOURS_PER_RUN)
+    }
+}
+
 fn still_needed(need: Need) -> String {
     match need {
         Need::OpenWindow {
@@ -131,9 +155,10 @@ impl Work for Retention {
             Some(keep) => self.drop_all(lease, keep, None).await?,
             None => "events are kept for ever".to_owned(),
         };
+        let merged = self.merge(lease).await?;
         Ok(Round {
-            detail,
-            again: false,
+            detail: format!("{detail}; {merged} hours of rollups merged"),
+            again: merged == HOURS_PER_RUN,
         })
     }
 }
