@@ -39,25 +39,10 @@ async fn two_folds_at_once_have_every_effect_once() {
     fixture.assign_all(&units, fixture.start, true).await;
     fixture.land(&busy(fixture.start, 9)).await;
     let now = fixture.start + hours(25);
-    let one = async {
-        loop {
-            match fixture.fold_batch(now, 13).await {
-                Ok(folded) if folded.is_idle() => return,
-                Ok(_) | Err(FoldError::Store(_)) => {}
-                Err(FoldError::Deposed(_)) => panic!("there is no lease"),
-            }
-        }
+    let fold_in_batches_of = async |batch| {
+        while !fixture.fold_batch(now, batch).await.unwrap().is_idle() {}
     };
-    let two = async {
-        loop {
-            match fixture.fold_batch(now, 29).await {
-                Ok(folded) if folded.is_idle() => return,
-                Ok(_) | Err(FoldError::Store(_)) => {}
-                Err(FoldError::Deposed(_)) => panic!("there is no lease"),
-            }
-        }
-    };
-    tokio::join!(one, two);
+    tokio::join!(fold_in_batches_of(13), fold_in_batches_of(29));
     fixture.fold(now).await;
     let sum = total(&fixture).await;
     assert_eq!((sum.assigned, sum.exposed, sum.resolved), (120, 120, 120));
