@@ -13,6 +13,7 @@ use super::data_dir::{self, Addresses, DataDir};
 use super::database::OpenDatabase;
 use super::opening::{self, Opened, Start, Without};
 use super::parts::Parts;
+use crate::accept;
 use crate::breaker::{Breaker, Probe};
 use crate::calls::Calls;
 use crate::clock::Clock;
@@ -135,7 +136,7 @@ pub(super) async fn build(
     let calls = Calls::new(ingest);
     let port = DataPort::new(Arc::clone(&calls), reading.clone());
     let (data, leaving) = serve_data(config, parts, port)?;
-    let data_rpc = serve_data_rpc(config, parts, calls, &leaving).await?;
+    let data_rpc = serve_data_rpc(config, parts, calls, &leaving)?;
     base.leaving = Some(leaving);
     let ground = Ground {
         config,
@@ -232,7 +233,14 @@ async fn serve_admin(
     parts: &mut Parts,
     watched: Watched,
 ) -> Result<SocketAddr, AppError> {
-    let (listener, address) = listen(config.admin_listen).await?;
+    let failed = |source| AppError::Listen {
+        on: config.admin_listen.to_string(),
+        source,
+    };
+    let listener = TcpListener::bind(config.admin_listen)
+        .await
+        .map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
     let part = parts.add("admin port");
     let metrics = watched.metrics.clone();
     part.run(admin::serve(listener, watched, part.stop()));
@@ -258,7 +266,7 @@ fn serve_data(
 }
 
 /// Where it was asked for.
-async fn serve_data_rpc(
+fn serve_data_rpc(
     config: &Config,
     parts: &mut Parts,
     calls: Arc<Calls>,
@@ -267,21 +275,16 @@ async fn serve_data_rpc(
     let Some(wanted) = config.data_rpc_listen else {
         return Ok(None);
     };
-    let (listener, address) = listen(wanted).await?;
-    let part = parts.add("data port over tarpc");
-    let port = DataRpc::new(listener, calls, TimeLimits::SERVICE).telling(leaving.token());
-    part.run(port.run(part.stop()));
-    Ok(Some(address))
-}
-
-async fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
     let failed = |source| AppError::Listen {
         on: wanted.to_string(),
         source,
     };
-    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let listener = accept::listen(wanted).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
+    let part = parts.add("data port over tarpc");
+    let port = DataRpc::new(listener, calls, TimeLimits::SERVICE).telling(leaving.token());
+    part.run(port.run(part.stop()));
+    Ok(Some(address))
 }
 
 async fn keep_metrics_small(metrics: Metrics, stop: tokio_util::sync::CancellationToken) {

@@ -16,22 +16,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::data::DataPort;
 use super::patience::{Limits, Patient, Turns};
-use crate::accept::accept;
+use crate::accept::{accept, listen};
 
 /// Connections at once. Beyond it new ones wait in the kernel's queue until others end; idle ones end by
 /// themselves.
 const CONNECTIONS: usize = 4_096;
-
-/// Connections that the kernel keeps for the accept loop, as long as its own limit allows. With the 128 that are usual,
-/// services that connect all at once (a deployment, or the daemon's own restart) find it full, and try again after 1 s.
-const NOT_ACCEPTED_YET: u32 = 4_096;
 
 /// 10 s for requests in flight when the daemon drains: twice the longest wait of any of them.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -79,15 +75,8 @@ impl Leaving {
 impl DataServer {
     /// Listens on `address`.
     pub fn bind(address: SocketAddr, port: DataPort) -> io::Result<Self> {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4(),
-            SocketAddr::V6(_) => TcpSocket::new_v6(),
-        }?;
-        // As the usual listener does: a restart finds its port, though old connections still linger on it.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
         Ok(Self {
-            listener: socket.listen(NOT_ACCEPTED_YET)?,
+            listener: listen(address)?,
             port: Arc::new(port),
             leaving: Leaving::default(),
         })
