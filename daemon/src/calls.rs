@@ -19,7 +19,7 @@ use crate::store::landing::Landed;
 use crate::world::Live;
 use admission::{Admission, Admitted};
 
-pub(crate) use admission::Kind;
+pub(crate) use admission::{Kind, events_in};
 pub(crate) use attributes::Collector;
 pub(crate) use problem::{Code, Problem};
 pub(crate) use requests::{Assign, EventFields, MAX_NAME_LEN, TrackItem, check_text};

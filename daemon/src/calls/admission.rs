@@ -18,6 +18,15 @@ const TRACKS: usize = 256;
 /// waiting who are to be refused.
 const EVENTS: usize = 8_000;
 
+/// 128 bytes an event: what usual ones take, with an experiment, a unit, a name and an id.
+const EVENT_BYTES: u64 = 128;
+
+/// How many usual events `bytes` of them are. Few large ones count for more than they are, in the memory that they take
+/// as well.
+pub(crate) fn events_in(bytes: u64) -> usize {
+    usize::try_from(bytes / EVENT_BYTES).unwrap_or(usize::MAX)
+}
+
 /// Reads in flight: each may hold a connection of the pool that mutations and workers need too.
 const READS: usize = 8;
 

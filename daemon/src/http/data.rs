@@ -15,7 +15,7 @@ use super::json::MAX_LIST;
 use super::reads;
 use super::requests;
 use super::routes::{self, Found, Operation};
-use crate::calls::{Calls, Code, Kind, Problem, Tracked};
+use crate::calls::{Calls, Code, Kind, Problem, Tracked, events_in};
 use crate::ingest::Durability;
 use crate::reading::Reading;
 
@@ -177,17 +177,13 @@ fn kind(operation: Operation) -> Kind {
     }
 }
 
-/// 128 bytes an event: what usual ones take, with an experiment, a unit, a name and an id.
-const EVENT_BYTES: u64 = 128;
-
-/// How many events a request is taken to bring, told by its length before it is read. Few large ones count for more than
-/// they are, in the memory that they take as well.
+/// How many events a request is taken to bring, told by its length before it is read.
 fn events(operation: Operation, request: &Request<Incoming>) -> usize {
     if operation != Operation::TrackBatch {
         return 1;
     }
     let length = request.body().size_hint().exact();
-    let events = length.map_or(MAX_LIST, |bytes| (bytes / EVENT_BYTES) as usize);
+    let events = length.map_or(MAX_LIST, events_in);
     events.clamp(1, MAX_LIST)
 }
 

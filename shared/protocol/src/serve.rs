@@ -18,7 +18,7 @@ use std::future::Future;
 
 use bytes::{Buf, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use prost::{Message, Oneof};
+use prost::{Message, Oneof, decode_length_delimiter};
 
 use crate::control::ProtocolVersion;
 
@@ -382,6 +382,20 @@ impl Batch {
         Self {
             events: encoded.freeze(),
         }
+    }
+
+    /// How many events it has, told by their lengths alone and counted up to [`MAX_BATCH`].
+    pub fn count(&self) -> usize {
+        let mut rest = self.events.as_ref();
+        let mut count = 0;
+        while count < MAX_BATCH
+            && let Ok(length) = decode_length_delimiter(&mut rest)
+            && let Some(behind) = rest.get(length..)
+        {
+            count += 1;
+            rest = behind;
+        }
+        count
     }
 
     /// Its events.

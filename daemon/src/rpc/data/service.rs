@@ -5,13 +5,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use protocol::serve::{
     AssignRequest, Assigned, Attribute, AttributeValue, Batch, BatchError, BatchTracked, Event,
-    ExposeRequest, Exposed, ItemOutcome, ItemResult, PROTOCOL, Problem as WireProblem, Scalar,
-    Serve, Tracked, Unanswerable,
+    ExposeRequest, Exposed, ItemOutcome, ItemResult, MAX_BATCH, PROTOCOL, Problem as WireProblem,
+    Scalar, Serve, Tracked, Unanswerable,
 };
 use serde_json::Value;
 
 use crate::calls::{
     self, Assign, Assignment, Calls, Code, Collector, EventFields, Kind, Problem, TrackItem, Unit,
+    events_in,
 };
 
 /// The service for any connection.
@@ -56,7 +57,7 @@ impl Serve for Service {
     }
 
     async fn track_batch(self, batch: Batch) -> Result<BatchTracked, WireProblem> {
-        let _place = self.0.admit(Kind::Track)?;
+        let _place = self.0.admit_events(Kind::Track, events_of(&batch))?;
         let events = batch.read().map_err(|error| unreadable(&error))?;
         let items = events
             .into_iter()
@@ -146,6 +147,12 @@ fn instant(micros: i64) -> Result<DateTime<Utc>, Problem> {
             format!("{micros} microseconds since 1970 is not an instant"),
         )
     })
+}
+
+/// How many events a batch is taken to bring, told before they are read: those it has, or as many as its bytes may be.
+fn events_of(batch: &Batch) -> usize {
+    let bytes = events_in(batch.events.len() as u64);
+    batch.count().max(bytes).clamp(1, MAX_BATCH)
 }
 
 fn unreadable(error: &BatchError) -> Problem {

@@ -315,11 +315,15 @@ fn a_batch_is_read_no_further_than_it_may_be() {
     let full = vec![Event::default(); MAX_BATCH];
     assert_eq!(Batch::of(&full).read().unwrap().len(), MAX_BATCH);
     let longer = vec![Event::default(); MAX_BATCH + 1];
+    assert_eq!(Batch::of(&longer).count(), MAX_BATCH);
     assert_eq!(Batch::of(&longer).read(), Err(BatchError::TooMany));
     let torn = Batch {
         events: Bytes::from_static(&[9, 1, 2]),
     };
+    assert_eq!(torn.count(), 0);
     assert!(matches!(torn.read(), Err(BatchError::Malformed(_))));
+    assert_eq!(Batch::of([]).count(), 0);
+    assert_eq!(Batch::of(&[purchase(), purchase()]).count(), 2);
 }
 
 proptest! {
@@ -327,7 +331,11 @@ proptest! {
     fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = read(&framed(&body));
         let _ = Client::default().decode(&mut BytesMut::from(&framed(&body)[..]));
-        let _ = Batch { events: body.into() }.read();
+        let batch = Batch { events: body.into() };
+        let count = batch.count();
+        if let Ok(events) = batch.read() {
+            prop_assert_eq!(events.len(), count);
+        }
     }
 
     #[test]

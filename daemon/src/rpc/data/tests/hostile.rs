@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use prost::Message;
+use protocol::client::CallError;
 use protocol::codec::MAX_REQUEST_BYTES;
-use protocol::serve::{GreetingError, Hello, MAX_IN_FLIGHT, PROTOCOL, Welcome, greet};
+use protocol::serve::{Event, GreetingError, Hello, MAX_IN_FLIGHT, PROTOCOL, Welcome, greet};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 use super::*;
+use crate::calls::Kind;
 
 /// A connection that speaks in frames.
 type Frames = Framed<TcpStream, LengthDelimitedCodec>;
@@ -229,4 +231,23 @@ async fn requests_beyond_what_may_be_in_flight_are_refused_at_once() {
         let answer = String::from_utf8_lossy(&next(&mut peer).await.unwrap()).into_owned();
         assert!(answer.contains("checkout"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_batch_is_let_in_by_the_number_of_its_events() {
+    let doors = Doors::open(TimeLimits::SERVICE).await;
+    let client = doors.client().await;
+    let calls = &doors.site.port.calls;
+    let others = calls.admit_events(Kind::Track, 7_500);
+    assert!(others.is_ok());
+    let events = vec![Event::new("checkout", "u", "purchase"); 501];
+    let refused = client.track_batch(&events).await;
+    let Err(CallError::Refused(problem)) = refused else {
+        panic!("8,001 events are in flight: {refused:?}");
+    };
+    assert_eq!(problem.code, "overloaded");
+    assert_eq!(problem.retry_after_secs, Some(1));
+    assert_eq!(client.track_batch(&events[1..]).await.unwrap().len(), 500);
+    drop(others);
+    assert_eq!(client.track_batch(&events).await.unwrap().len(), 501);
 }
