@@ -3,6 +3,9 @@
 //! Wraps the framed socket as tarpc's transport. A peer that breaks a limit loses its connection and
 //! nothing else. When the daemon stops, reading ends here, and tarpc then answers what is in flight.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{Error, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -123,14 +126,18 @@ impl<S, F> Connection<S, F> {
         awaiting
     }
 
-    /// `polled` if it is ready; if it stays pending for too long, an error.
+    /// `polled` if it is ready; if answers stay unread for too long, an error. The time is over only when all are
+    /// taken: a sink is ready for more at any time while it holds less than 8 KiB, read or not. Who reads gets there,
+    /// because one that holds more takes no more until it is empty.
     fn or_stalled(
         &mut self,
         polled: Poll<Result<(), CodecError>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), CodecError>> {
-        if polled.is_ready() {
+        if self.frames.write_buffer().is_empty() {
             self.stalled = None;
+        }
+        if polled.is_ready() {
             return polled;
         }
         let limit = self.limits.write;
