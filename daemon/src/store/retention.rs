@@ -19,7 +19,8 @@ pub const LEAST: TimeDelta = TimeDelta::days(45);
 const _: () = assert!(LEAST.num_days() > IDS_KEPT.num_days() + OLDEST.num_days() + 7);
 
 /// 200 ms: a reader of the ledger keeps its week from being dropped; whoever wants to fold then waits behind us, and
-/// no longer than this.
+/// no longer than this. Autovacuum gives way to a lock only after `deadlock_timeout`, 1 s by default: what is locked may
+/// not be what it works on, which is the newest weeks.
 const LOCK_TIMEOUT: &str = "set local lock_timeout = '200ms'";
 
 /// What became of the oldest week.
@@ -84,8 +85,8 @@ struct Body<'a> {
 
 /// Drops the oldest week if all of it was received before `until`.
 ///
-/// It takes the fold's turn, so that nothing is being counted, and then locks the ledger against everybody: dropping
-/// takes milliseconds. To detach the week first, concurrently, would lock less and could not be one transaction with
+/// It takes the fold's turn, so that nothing is being counted, and then locks the ledger and the week against everybody,
+/// not the other weeks: dropping takes milliseconds. To detach the week first, concurrently, would lock less and could not be one transaction with
 /// what is written about it.
 pub async fn drop_oldest(
     tx: &mut PgConnection,
@@ -179,7 +180,7 @@ async fn record(tx: &mut PgConnection, dropped: &Dropped) -> Result<(), StoreErr
 
 async fn drop_table(tx: &mut PgConnection, table: &str) -> Result<(), NotDropped> {
     let statements = format!(
-        "{LOCK_TIMEOUT}; lock table experiment_events in access exclusive mode; drop table {table}"
+        "{LOCK_TIMEOUT}; lock table only experiment_events in access exclusive mode; drop table {table}"
     );
     // The name is from the catalog, quoted as it has to be.
     let dropped = sqlx::raw_sql(sqlx::AssertSqlSafe(statements))

@@ -250,6 +250,29 @@ async fn a_reader_of_the_ledger_is_not_disturbed_and_what_is_past_retention_goes
 }
 
 #[tokio::test]
+async fn weeks_go_while_autovacuum_works_on_another() {
+    let fixture = with_history().await;
+    let all = weeks(&fixture).await;
+    let newest: String =
+        sqlx::query_scalar("select name from experiment_event_weeks order by ends desc limit 1")
+            .fetch_one(&fixture.store().pool)
+            .await
+            .unwrap();
+    // The lock that it holds, for as long as it freezes a million rows.
+    let mut vacuum = fixture.store().pool.begin().await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "lock table {newest} in share update exclusive mode"
+    )))
+    .execute(&mut *vacuum)
+    .await
+    .unwrap();
+    let said = run(&fixture, end(&fixture)).await.unwrap();
+    assert!(said.contains("dropped 10 events"), "{said}");
+    assert!(weeks(&fixture).await.len() < all.len());
+    vacuum.rollback().await.unwrap();
+}
+
+#[tokio::test]
 async fn of_two_leaders_the_deposed_one_drops_nothing() {
     let fixture = with_history().await;
     let all = weeks(&fixture).await;
