@@ -78,6 +78,9 @@ pub struct Dropped {
 /// Of the audit rows.
 const ACTION: &str = "retention";
 
+/// The same: what the action is on.
+const TARGET: &str = "events";
+
 #[derive(Serialize)]
 struct Body<'a> {
     detail: &'a Dropped,
@@ -167,7 +170,7 @@ async fn record(tx: &mut PgConnection, dropped: &Dropped) -> Result<(), StoreErr
         actor: "pitbossd",
         via: "worker",
         action: ACTION,
-        target: "events",
+        target: TARGET,
         result: "ok",
         revision: mutation.base,
         reason: "past event_retention",
@@ -204,6 +207,16 @@ pub struct Gone {
     pub audited: (i64, Option<DateTime<Utc>>),
 }
 
+/// By their target, which there is an index for: verify asks once an experiment, and of the audit log of years.
+const AUDITED: &str =
+    "select coalesce(sum((weeks.detail #>> array['experiments', $1])::int8), 0)::int8,
+         max((weeks.detail ->> 'kept_since')::timestamptz)
+     from (
+         select body::jsonb -> 'detail' as detail from experiment_audit_logs
+         where action = $2 and target = $3
+     ) weeks
+     where weeks.detail -> 'experiments' ? $1";
+
 /// Nothing, for most.
 pub async fn gone(
     connection: &mut PgConnection,
@@ -216,18 +229,12 @@ pub async fn gone(
     .bind(experiment.0)
     .fetch_one(&mut *connection)
     .await?;
-    let audited = sql::query_as(
-        "select coalesce(sum((weeks.detail #>> array['experiments', $1])::int8), 0)::int8,
-             max((weeks.detail ->> 'kept_since')::timestamptz)
-         from (
-             select body::jsonb -> 'detail' as detail from experiment_audit_logs where action = $2
-         ) weeks
-         where weeks.detail -> 'experiments' ? $1",
-    )
-    .bind(experiment.0.to_string())
-    .bind(ACTION)
-    .fetch_one(connection)
-    .await?;
+    let audited = sql::query_as(AUDITED)
+        .bind(experiment.0.to_string())
+        .bind(ACTION)
+        .bind(TARGET)
+        .fetch_one(connection)
+        .await?;
     Ok(Gone {
         events,
         kept_since,
@@ -244,4 +251,30 @@ pub async fn kept_since(
             .fetch_one(connection)
             .await?,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_audit_log_has_of_retention_is_found_by_an_index() {
+        let database = crate::testing::database().await;
+        let mut connection = database.store.pool.acquire().await.unwrap();
+        // With an empty table every plan is cheap: what is asked is which there are.
+        sqlx::raw_sql("set enable_seqscan = off")
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        let plan: Vec<String> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("explain {AUDITED}")))
+                .bind("1")
+                .bind(ACTION)
+                .bind(TARGET)
+                .fetch_all(&mut *connection)
+                .await
+                .unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains("experiment_audit_logs_by_target"), "{plan}");
+    }
 }
