@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use chrono::TimeDelta;
+
 use super::output;
 use crate::app::data_dir::{self, DataDir, DataDirError, addresses};
 use crate::app::database::OpenDatabase;
@@ -10,7 +12,7 @@ use crate::config::{Config, Database};
 use crate::http::admin::ask;
 use crate::postgres;
 use crate::spool::inspect::inspect;
-use crate::store::{Store, StoreError, migrations, sizes};
+use crate::store::{Store, StoreError, migrations, retention, sizes};
 use crate::unit_secret::UnitSecret;
 
 /// One line of the report.
@@ -103,15 +105,18 @@ async fn postgresql(config: &Config) -> Result<String, String> {
 
 /// Sizes of the large tables, what a day adds, and what retention takes away.
 async fn growth(config: &Config) -> Result<String, String> {
-    let retention = config
+    let keep = config
         .event_retention
-        .map_or("events are kept for ever".to_owned(), |keep| {
-            format!("events are kept for {} days", keep.as_secs() / 86_400)
-        });
+        .and_then(|keep| TimeDelta::from_std(keep).ok());
+    let retention = keep.map_or("events are kept for ever".to_owned(), |keep| {
+        format!("events are kept for {} days", keep.num_days())
+    });
     let database = OpenDatabase::of_running_daemon(config);
     let seen = match database.connect(config).await {
         Ok(store) => {
-            let seen = looked_at(&store).await.map_err(|error| error.to_string());
+            let seen = looked_at(&store, keep)
+                .await
+                .map_err(|error| error.to_string());
             store.pool.close().await;
             seen
         }
@@ -123,16 +128,24 @@ async fn growth(config: &Config) -> Result<String, String> {
     })
 }
 
-async fn looked_at(store: &Store) -> Result<String, StoreError> {
+async fn looked_at(store: &Store, keep: Option<TimeDelta>) -> Result<String, StoreError> {
     let seen = sizes::sizes(store).await?;
     let mut session = store.session().await?;
     let growth = sizes::growth(&mut session, &seen).await?;
+    let oldest = retention::oldest_week(&mut session).await?;
+    let goes = keep.zip(oldest).map_or(String::new(), |(keep, (_, ends))| {
+        format!(
+            "what came before {} goes next, on {}; ",
+            ends.date_naive(),
+            (ends + keep).date_naive()
+        )
+    });
     let tables = seen.tables.iter().map(|(table, bytes)| {
         let name = table.trim_start_matches("experiment_");
         format!("\n      {name:19} {:>9.1} MiB", *bytes as f64 / MIB)
     });
     Ok(format!(
-        "{:.1} MiB a day ({:.0} events of {:.0} bytes, {:.0} units of {:.0} bytes){}",
+        "{goes}{:.1} MiB a day ({:.0} events of {:.0} bytes, {:.0} units of {:.0} bytes){}",
         growth.bytes_per_day() / MIB,
         growth.events_per_day,
         growth.bytes_per_event,

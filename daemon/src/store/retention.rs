@@ -26,8 +26,8 @@ const LOCK_TIMEOUT: &str = "set local lock_timeout = '200ms'";
 /// What became of the oldest week.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Oldest {
-    /// It is not old enough.
-    Young,
+    /// It is not old enough; it ends then, if there is one.
+    Young(Option<DateTime<Utc>>),
     /// It is old enough, and still needed.
     Needed(Need),
     /// It is gone, once this is committed.
@@ -96,13 +96,9 @@ pub async fn drop_oldest(
     until: DateTime<Utc>,
 ) -> Result<Oldest, NotDropped> {
     fold::take_turn(tx).await?;
-    let oldest: Option<(String, DateTime<Utc>)> =
-        sql::query_as("select name, ends from experiment_event_weeks order by ends limit 1")
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(StoreError::from)?;
-    let Some((table, kept_since)) = oldest.filter(|(_, ends)| *ends <= until) else {
-        return Ok(Oldest::Young);
+    let (table, kept_since) = match oldest_week(tx).await? {
+        Some((table, ends)) if ends <= until => (table, ends),
+        young => return Ok(Oldest::Young(young.map(|(_, ends)| ends))),
     };
     if let Some(need) = needed(tx, kept_since).await? {
         return Ok(Oldest::Needed(need));
@@ -117,6 +113,19 @@ pub async fn drop_oldest(
     record(tx, &dropped).await?;
     drop_table(tx, &dropped.table).await?;
     Ok(Oldest::Dropped(dropped))
+}
+
+/// The table of the oldest week, and when that ends: the next to go.
+///
+/// Of a ledger that is older than its weeks it is all that was there before them.
+pub async fn oldest_week(
+    connection: &mut PgConnection,
+) -> Result<Option<(String, DateTime<Utc>)>, StoreError> {
+    Ok(
+        sql::query_as("select name, ends from experiment_event_weeks order by ends limit 1")
+            .fetch_optional(connection)
+            .await?,
+    )
 }
 
 /// What still needs events that were received before `until`.

@@ -84,7 +84,7 @@ impl Retention {
                     ));
                 }
                 Ok(Oldest::Needed(need)) => break still_needed(need),
-                Ok(Oldest::Young) => break "nothing more is past retention".to_owned(),
+                Ok(Oldest::Young(ends)) => break not_before(ends, keep),
                 Err(RetentionError::NotDropped(error @ NotDropped::InUse)) => {
                     break format!("{error}: what is past retention goes later");
                 }
@@ -118,6 +118,12 @@ impl Retention {
         }
         Ok(HOURS_PER_RUN)
     }
+}
+
+fn not_before(ends: Option<DateTime<Utc>>, keep: TimeDelta) -> String {
+    let next =
+        ends.map(|ends| format!(": what was received before {ends} goes at {}", ends + keep));
+    format!("nothing more is past retention{}", next.unwrap_or_default())
 }
 
 fn still_needed(need: Need) -> String {

@@ -92,13 +92,19 @@ async fn the_weeks_that_are_past_retention_go_and_everything_still_adds_up() {
     let mut gone = 0;
     for days in [0, 1, 6, 7, 8, 20] {
         let now = end(&fixture) + TimeDelta::days(days);
-        run(&fixture, now).await.unwrap();
+        let said = run(&fixture, now).await.unwrap();
         let expected: Vec<_> = all
             .iter()
             .copied()
             .filter(|ends| *ends > now - LEAST)
             .collect();
         assert_eq!(weeks(&fixture).await, expected, "day {days}");
+        let next = format!(
+            "what was received before {} goes at {}",
+            expected[0],
+            expected[0] + LEAST
+        );
+        assert!(said.ends_with(&next), "{said}");
         // The first table and the week before the first had none.
         gone = (all.len() - expected.len()).saturating_sub(2) as u64 * A_WEEK;
         let report = verified(&fixture).await;
