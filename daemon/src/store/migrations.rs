@@ -1,5 +1,9 @@
 //! Bringing the schema to the version of this build, and refusing one that is ahead of it.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::error::DatabaseError;
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
@@ -78,10 +82,18 @@ pub fn fingerprint() -> blake3::Hash {
 /// Each migration is a transaction under a lock that ends with it, so it works through a pooler too. sqlx's own
 /// migrator locks the session and names its statements; its table is kept as it left it.
 pub async fn migrate(options: &PgConnectOptions, pooler: Pooler) -> Result<i64, MigrationError> {
+    migrate_with(Turns::USUAL, options, pooler).await
+}
+
+async fn migrate_with(
+    turns: Turns,
+    options: &PgConnectOptions,
+    pooler: Pooler,
+) -> Result<i64, MigrationError> {
     let mut connection = connect(options, pooler).await?;
     let started = Stopwatch::start();
     let mut applied = 0;
-    while apply_next(&mut connection).await? {
+    while apply_next(&mut connection, turns).await? {
         applied += 1;
     }
     connection.close().await.map_err(StoreError::from)?;
@@ -115,7 +127,7 @@ async fn connect(options: &PgConnectOptions, pooler: Pooler) -> Result<PgConnect
 }
 
 /// Applies the next migration that is missing; `false` if none is.
-async fn apply_next(connection: &mut PgConnection) -> Result<bool, MigrationError> {
+async fn apply_next(connection: &mut PgConnection, turns: Turns) -> Result<bool, MigrationError> {
     let mut tx = connection.begin().await.map_err(StoreError::from)?;
     unhurried(&mut tx).await.map_err(StoreError::from)?;
     let known = known(&mut tx).await.map_err(StoreError::from)?;
@@ -134,10 +146,7 @@ async fn apply_next(connection: &mut PgConnection) -> Result<bool, MigrationErro
         source,
     };
     let started = Stopwatch::start();
-    sqlx::raw_sql(migration.sql.clone())
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
+    in_turns(turns, &mut tx, migration).await.map_err(failed)?;
     sql::query(
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
          values ($1, $2, true, $3, $4)",
@@ -154,7 +163,7 @@ async fn apply_next(connection: &mut PgConnection) -> Result<bool, MigrationErro
 }
 
 /// A migration may count and index every row of a ledger, which takes minutes: a limit of the server's, the role's or
-/// the database's would end it every time, and the daemon with it.
+/// the database's would end it every time, and the daemon with it. How it waits for locks is its own: [`in_turns`].
 async fn unhurried(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(
         "set local statement_timeout = 0; set local lock_timeout = 0; \
@@ -163,6 +172,89 @@ async fn unhurried(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// How a migration waits for a table that somebody has: whoever wants it later queues behind the one that waits, so
+/// that a backup of an hour would hold up the fold for an hour.
+#[derive(Debug, Clone, Copy)]
+struct Turns {
+    /// For so long others queue behind it.
+    wait: Duration,
+    /// For so long it lets them go on.
+    pause: Duration,
+}
+
+impl Turns {
+    /// 3 s, which the end of most rounds of a busy fold falls into and a fold behind it survives; and 7 s, so that
+    /// the fold has most of the time.
+    const USUAL: Self = Self {
+        wait: Duration::from_secs(3),
+        pause: Duration::from_secs(7),
+    };
+}
+
+/// Carries out a migration, again and again while it does not get a lock in time. Each try is a savepoint: giving it
+/// up gives back what it had locked, and still nobody else migrates.
+async fn in_turns(
+    turns: Turns,
+    tx: &mut PgConnection,
+    migration: &Migration,
+) -> Result<(), sqlx::Error> {
+    let text = format!(
+        "set local lock_timeout = {}; {}",
+        turns.wait.as_millis(),
+        migration.sql.as_str()
+    );
+    let mut told = None;
+    loop {
+        let mut attempt = tx.begin().await?;
+        match sqlx::raw_sql(sqlx::AssertSqlSafe(text.clone()))
+            .execute(&mut *attempt)
+            .await
+        {
+            Ok(_) => return attempt.commit().await,
+            Err(error) if is_lock_timeout(&error) => attempt.rollback().await?,
+            Err(error) => return Err(error),
+        }
+        let holder = oldest_holder(tx).await?;
+        if told.as_ref() != Some(&holder) {
+            tracing::warn!(
+                version = migration.version,
+                holder,
+                "the migration waits for a table that somebody has: it goes on when that transaction ends, and others are served meanwhile"
+            );
+            told = Some(holder);
+        }
+        tokio::time::sleep(turns.pause).await;
+    }
+}
+
+fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.as_deref() == Some("55P03")
+}
+
+/// Whose transaction has been in the way for longest, in words. PostgreSQL does not tell which lock it was, nor, after
+/// the wait, who had it.
+async fn oldest_holder(tx: &mut PgConnection) -> Result<String, sqlx::Error> {
+    // Relations below 16384 are the catalog.
+    let holder: Option<(i32, Option<String>, Option<DateTime<Utc>>)> = sql::query_as(
+        "select a.pid, nullif(a.application_name, ''), a.xact_start
+         from pg_locks l join pg_stat_activity a on a.pid = l.pid
+         where l.locktype = 'relation' and l.granted and l.relation >= 16384 and l.pid <> pg_backend_pid()
+             and l.database = (select oid from pg_database where datname = current_database())
+         order by a.xact_start limit 1",
+    )
+    .fetch_optional(tx)
+    .await?;
+    Ok(match holder {
+        None => "nobody any more".to_owned(),
+        Some((pid, application, since)) => {
+            let application = application.map_or(String::new(), |name| format!(" ({name})"));
+            let since = since.map_or(String::new(), |at| format!(", in a transaction since {at}"));
+            format!("pid {pid}{application}{since}")
+        }
+    })
 }
 
 /// Waits until nobody else migrates.
@@ -342,6 +434,54 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(set, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn while_a_migration_waits_for_a_reader_of_the_ledger_the_fold_goes_on() {
+        let database = crate::testing::database().await;
+        let options = database.cluster().connect_options().database("old");
+        sqlx::query("create database old")
+            .execute(&database.store.pool)
+            .await
+            .unwrap();
+        let mut reader = connect(&options, Pooler::None).await.unwrap();
+        migrated_to(14, &mut reader).await;
+        // As a backup has it, until it ends.
+        sqlx::raw_sql("begin; lock table experiment_events in access share mode")
+            .execute(&mut reader)
+            .await
+            .unwrap();
+        let quick = Turns {
+            wait: Duration::from_millis(100),
+            pause: Duration::from_millis(1),
+        };
+        let mut fold = connect(&options, Pooler::None).await.unwrap();
+        let migration =
+            tokio::spawn(async move { migrate_with(quick, &options, Pooler::None).await });
+        let waits = "select exists (select from pg_locks where mode = 'AccessExclusiveLock' and not granted)";
+        while !sqlx::query_scalar::<_, bool>(waits)
+            .fetch_one(&mut fold)
+            .await
+            .unwrap()
+        {
+            assert!(!migration.is_finished());
+            tokio::task::yield_now().await;
+        }
+        // It queues behind the migration. 10 s is what a fold waits for a lock.
+        sqlx::raw_sql(
+            "set lock_timeout = '10s'; begin; lock table experiment_events in row exclusive mode; rollback",
+        )
+        .execute(&mut fold)
+        .await
+        .unwrap();
+        let holder = oldest_holder(&mut fold).await.unwrap();
+        assert!(holder.contains("(pitbossd), in a transaction"), "{holder}");
+        assert!(!migration.is_finished());
+        sqlx::raw_sql("rollback")
+            .execute(&mut reader)
+            .await
+            .unwrap();
+        assert_eq!(migration.await.unwrap().unwrap(), newest());
     }
 
     #[tokio::test]
