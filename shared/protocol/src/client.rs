@@ -63,10 +63,10 @@ impl Client {
     pub async fn connect_any(
         addresses: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, CallError> {
-        let link = Link::new(addresses.into_iter().map(Into::into).collect());
+        let link = Arc::new(Link::new(addresses.into_iter().map(Into::into).collect()));
         link.connection().await?;
         Ok(Self {
-            link: Arc::new(link),
+            link,
             patience: PATIENCE,
         })
     }

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use tarpc::Response;
 use tarpc::client::{self, Channel};
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, timeout};
 
 use super::CallError;
@@ -34,12 +34,16 @@ pub(super) struct Link {
     first: AtomicUsize,
     current: RwLock<Option<Connection>>,
     /// Held while a connection is made, so that one is; with the last failure to make one.
-    connecting: Mutex<Option<(Instant, CallError)>>,
+    connecting: Arc<Mutex<Failed>>,
 }
+
+type Failed = Option<(Instant, CallError)>;
 
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
     channel: Channel<Asked, Answered>,
+    /// Which of the addresses it leads to.
+    to: usize,
     opened_at: Instant,
     ended: Arc<AtomicBool>,
     /// The daemon has said that it is about to stop.
@@ -55,11 +59,15 @@ impl Link {
             addresses,
             first: AtomicUsize::new(0),
             current: RwLock::default(),
-            connecting: Mutex::default(),
+            connecting: Arc::default(),
         }
     }
 
-    pub(super) async fn call(&self, call: Call, patience: Duration) -> Result<Reply, CallError> {
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        call: Call,
+        patience: Duration,
+    ) -> Result<Reply, CallError> {
         let connection = timeout(patience, self.connection())
             .await
             .unwrap_or(Err(CallError::TimedOut(patience)))?;
@@ -73,41 +81,63 @@ impl Link {
     }
 
     /// The connection there is, or a new one.
-    pub(super) async fn connection(&self) -> Result<Connection, CallError> {
+    pub(super) async fn connection(self: &Arc<Self>) -> Result<Connection, CallError> {
         if let Some(connection) = self.living() {
             return Ok(connection);
         }
-        let mut failed = self.connecting.lock().await;
-        if let Some(connection) = self.living() {
+        // Who is about to stop still answers: no call waits until another daemon is found.
+        if let Some(leaving) = self.current(Connection::is_open) {
+            self.look_elsewhere();
+            return Ok(leaving);
+        }
+        let failed = Arc::clone(&self.connecting).lock_owned().await;
+        // Somebody else has made one meanwhile.
+        if let Some(connection) = self.current(Connection::is_open) {
             return Ok(connection);
         }
-        if let Some((at, error)) = &*failed
-            && at.elapsed() < AFTER_FAILURE
+        match just_now(&failed) {
+            Some(error) => Err(error),
+            None => self.connect(failed).await,
+        }
+    }
+
+    /// Makes a new connection beside the one there is, unless that is being done. It ends with the last address at the
+    /// latest, some seconds after.
+    fn look_elsewhere(self: &Arc<Self>) {
+        if let Ok(failed) = Arc::clone(&self.connecting).try_lock_owned()
+            && self.living().is_none()
+            && just_now(&failed).is_none()
         {
-            return Err(error.clone());
+            let link = Arc::clone(self);
+            tokio::spawn(async move { link.connect(failed).await });
         }
-        match self.open().await {
+    }
+
+    async fn connect(&self, mut failed: OwnedMutexGuard<Failed>) -> Result<Connection, CallError> {
+        let opened = self.open().await;
+        match &opened {
             Ok(connection) => {
                 let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
                 *current = Some(connection.clone());
-                Ok(connection)
             }
-            // Nobody else is there: who is about to stop still answers.
-            Err(error) => self.current(Connection::is_open).ok_or_else(|| {
-                *failed = Some((Instant::now(), error.clone()));
-                error
-            }),
+            Err(error) => *failed = Some((Instant::now(), error.clone())),
         }
+        opened
     }
 
     /// Connects to the first daemon that answers, beginning with the one after that which is left.
     async fn open(&self) -> Result<Connection, CallError> {
         let count = self.addresses.len();
-        let leaves = self.current(Connection::is_open).is_some();
-        let first = self.first.load(Ordering::Relaxed) + usize::from(leaves);
+        let first = match self.current(Connection::is_open) {
+            Some(leaving) => leaving.to + 1,
+            None => self.first.load(Ordering::Relaxed),
+        };
         let mut failure = None;
         for at in (first..first + count).map(|at| at % count) {
-            match Connection::open(&self.addresses[at]).await {
+            // A host that is off does not even refuse. When the caller's patience ends here, the next one begins behind
+            // it; else nobody would ever come to the others.
+            self.first.store((at + 1) % count, Ordering::Relaxed);
+            match Connection::open(&self.addresses[at], at).await {
                 Ok(connection) => {
                     self.first.store(at, Ordering::Relaxed);
                     return Ok(connection);
@@ -119,8 +149,8 @@ impl Link {
     }
 
     pub(super) fn is_at(&self, address: &str) -> bool {
-        let at = self.first.load(Ordering::Relaxed) % self.addresses.len();
-        self.living().is_some() && self.addresses[at] == address
+        self.living()
+            .is_some_and(|connection| self.addresses[connection.to] == address)
     }
 
     fn living(&self) -> Option<Connection> {
@@ -134,6 +164,12 @@ impl Link {
     }
 }
 
+/// The failure that it is too early to try after.
+fn just_now(failed: &Failed) -> Option<CallError> {
+    let (at, error) = failed.as_ref()?;
+    (at.elapsed() < AFTER_FAILURE).then(|| error.clone())
+}
+
 impl Connection {
     fn is_open(&self) -> bool {
         !self.ended.load(Ordering::Acquire)
@@ -145,8 +181,9 @@ impl Connection {
         self.is_open() && (!self.left.load(Ordering::Acquire) || stays())
     }
 
-    /// Connects and greets. The task that drives the connection ends with it, or with its last caller.
-    async fn open(address: &str) -> Result<Self, CallError> {
+    /// Connects to `address`, which is number `to`, and greets. The task that drives the connection ends with it, or with
+    /// its last caller.
+    async fn open(address: &str, to: usize) -> Result<Self, CallError> {
         let stream = timeout(CONNECT_WITHIN, TcpStream::connect(address))
             .await
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
@@ -187,6 +224,7 @@ impl Connection {
         });
         Ok(Self {
             channel: new.client,
+            to,
             opened_at: Instant::now(),
             ended,
             left,

@@ -2,6 +2,7 @@
 
 use protocol::client::CallError;
 use protocol::refusal::Retry;
+use protocol::serve::Assigned;
 
 use super::*;
 
@@ -74,18 +75,29 @@ async fn a_client_connects_again_by_itself() {
     let client = doors.client().await;
     let before = client.assign("checkout", "u").await.unwrap();
     doors.stop.cancel();
-    // Its port is free once nobody is connected to it any more.
+    let listener = freed(doors.address).await;
+    let (stop, _port) = serve(&doors.site, listener, TimeLimits::SERVICE);
+    let after = answered(&client).await;
+    assert_eq!(after.assignment, before.assignment);
+    stop.cancel();
+}
+
+/// A listener in the place of one that is gone: its port is free once nobody is connected to it any more.
+async fn freed(address: SocketAddr) -> TcpListener {
     let listener = async {
         loop {
-            match TcpListener::bind(doors.address).await {
+            match TcpListener::bind(address).await {
                 Ok(listener) => return listener,
                 Err(_) => tokio::task::yield_now().await,
             }
         }
     };
-    let listener = tokio::time::timeout(PATIENCE, listener).await.unwrap();
-    let (stop, _port) = serve(&doors.site, listener, TimeLimits::SERVICE);
-    let after = async {
+    tokio::time::timeout(PATIENCE, listener).await.unwrap()
+}
+
+/// The answer to the first call that has one.
+async fn answered(client: &Client) -> Assigned {
+    let answered = async {
         loop {
             match client.assign("checkout", "u").await {
                 Ok(assigned) => return assigned,
@@ -93,9 +105,7 @@ async fn a_client_connects_again_by_itself() {
             }
         }
     };
-    let after = tokio::time::timeout(PATIENCE, after).await.unwrap();
-    assert_eq!(after.assignment, before.assignment);
-    stop.cancel();
+    tokio::time::timeout(PATIENCE, answered).await.unwrap()
 }
 
 /// A second daemon's door on the same database.
@@ -158,4 +168,54 @@ async fn where_there_is_nobody_else_a_daemon_that_is_about_to_stop_is_asked_on()
     for _ in 0..20 {
         client.assign("checkout", "u").await.unwrap();
     }
+}
+
+/// Less than a client waits for a daemon that does not answer.
+const SHORT: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn callers_whose_patience_ends_at_a_dead_host_come_to_the_daemon_that_lives() {
+    let doors = Doors::open(TimeLimits::SERVICE).await;
+    let lives = elsewhere(&doors).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dies = listener.local_addr().unwrap();
+    let (stop, port) = serve(&doors.site, listener, TimeLimits::SERVICE);
+    let addresses = [dies.to_string(), lives.to_string()];
+    let client = Client::connect_any(addresses).await.unwrap();
+    let client = client.with_patience(SHORT);
+    client.assign("checkout", "u").await.unwrap();
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, port).await.unwrap().unwrap();
+    // Whoever connects is not refused, and hears nothing.
+    let _silent = freed(dies).await;
+    answered(&client).await;
+    assert!(client.is_at(&lives.to_string()));
+}
+
+#[tokio::test]
+async fn while_a_client_looks_for_another_daemon_in_vain_the_one_that_is_about_to_stop_answers() {
+    let doors = Doors::open(TimeLimits::SERVICE).await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dead = silent.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let going = listener.local_addr().unwrap();
+    let leaving = CancellationToken::new();
+    leaving.cancel();
+    let rpc =
+        DataRpc::new(listener, doors.site.port.calls.clone(), TimeLimits::SERVICE).telling(leaving);
+    tokio::spawn(rpc.run(doors.stop.child_token()));
+    let client = Client::connect_any([going.to_string(), dead.to_string()]);
+    let client = client.await.unwrap().with_patience(SHORT);
+    client.assign("checkout", "u").await.unwrap();
+
+    let looked = tokio::spawn(async move { silent.accept().await });
+    let calls = async {
+        while !looked.is_finished() {
+            client.assign("checkout", "u").await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, calls).await.unwrap();
+    // Held, so that the client still waits for its greeting.
+    let _held = looked.await.unwrap().unwrap();
+    client.assign("checkout", "u").await.unwrap();
 }
