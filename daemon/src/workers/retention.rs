@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::runner::{Round, Work};
+use crate::clock::Stopwatch;
 use crate::store::leases::{Deposed, Lease};
 use crate::store::retention::{self, Dropped, Need, NotDropped, Oldest};
 use crate::store::{Store, StoreError, TransactionError, TxFuture, fold, hours};
@@ -96,27 +97,33 @@ impl Retention {
     }
 }
 
-/// 48: two days of rollups in a run, each hour a transaction of a tenth of a second where there are many arms.
-const HOURS_PER_RUN: usize = 48;
+/// 5 s of merging in a run: a month's backlog is work of many runs, and each is to end well before a daemon that stops
+/// would have to cut it off.
+const MERGE_FOR: Duration = Duration::from_secs(5);
 
 impl Retention {
-    /// Merges rollups, the oldest hours first; returns how many.
-    async fn merge(&self, lease: &Lease) -> Result<usize, RetentionError> {
-        for merged in 0..HOURS_PER_RUN {
+    /// Merges rollups, the oldest hours first, some experiments a transaction; returns how many hours were worked
+    /// on, and whether there may be more to merge.
+    async fn merge(&self, lease: &Lease) -> Result<(usize, bool), RetentionError> {
+        let started = Stopwatch::start();
+        let (mut merged, mut newest) = (0, None);
+        while started.elapsed() < MERGE_FOR {
             let hour = self
                 .store
                 .run_led_tx("rollups", lease, |tx| {
                     TxFuture::new(async move {
                         let now = fold::now(tx).await?;
-                        Ok::<_, RetentionError>(hours::merge_oldest(tx, now).await?)
+                        Ok::<_, RetentionError>(hours::merge_oldest(tx, now, hours::AT_ONCE).await?)
                     })
                 })
                 .await?;
             if hour.is_none() {
-                return Ok(merged);
+                return Ok((merged, false));
             }
+            merged += usize::from(hour != newest);
+            newest = hour;
         }
-        Ok(HOURS_PER_RUN)
+        Ok((merged, true))
     }
 }
 
@@ -161,10 +168,10 @@ impl Work for Retention {
             Some(keep) => self.drop_all(lease, keep, None).await?,
             None => "events are kept for ever".to_owned(),
         };
-        let merged = self.merge(lease).await?;
+        let (merged, again) = self.merge(lease).await?;
         Ok(Round {
             detail: format!("{detail}; {merged} hours of rollups merged"),
-            again: merged == HOURS_PER_RUN,
+            again,
         })
     }
 }
