@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use daemon::clock::Stopwatch;
 use sqlx::PgPool;
 
@@ -76,17 +77,18 @@ impl Queue {
     async fn open(installation: &Installation, rows: i64) -> anyhow::Result<Self> {
         let database = installation.database().await?;
         sqlx::raw_sql(
-            "create table limits_landing (like experiment_landing including all);
-             create table limits_events (like experiment_events including all)",
+            // A week's own key; the ledger as a whole has none to be copied.
+            "create table limits_landing (like experiment_landing including all, outcome int2 not null);
+             create table limits_events (like experiment_events including all, primary key (experiment_id, event_id))",
         )
         .execute(&database)
         .await?;
         // Numbered in the order of time, as the ids of events are whose senders gave none.
         let copied = sqlx::query(
             "insert into limits_landing
-                 (experiment_id, event_id, unit_key, kind, event, value, digest, at, received_at)
+                 (experiment_id, event_id, unit_key, kind, event, value, digest, at, received_at, outcome)
              select experiment_id, ('019f0000000070008' || lpad(to_hex(row_number() over ()), 15, '0'))::uuid,
-                 unit_key, 0, event, value, digest, at, received_at
+                 unit_key, 0, event, value, digest, at, received_at, outcome
              from experiment_events limit $1",
         )
         .bind(rows)
@@ -112,7 +114,7 @@ impl Queue {
             sqlx::query(
                 "insert into limits_events (experiment_id, event_id, unit_key, event, value,
                      digest, at, received_at, outcome)
-                 select experiment_id, event_id, unit_key, event, value, digest, at, received_at, 5
+                 select experiment_id, event_id, unit_key, event, value, digest, at, received_at, outcome
                  from limits_landing where id > $1 and id <= $2",
             )
             .bind(first)
@@ -123,7 +125,7 @@ impl Queue {
         Ok(self.rows as f64 / started.elapsed().as_secs_f64())
     }
 
-    /// Rows a second, by the daemon: from when all of them have landed until none waits.
+    /// Rows a second, by the daemon: of those that wait when it has begun, until none does.
     async fn folded(&self, turn: usize) -> anyhow::Result<f64> {
         // Each turn's ids follow those of the turn before.
         sqlx::query(
@@ -137,14 +139,33 @@ impl Queue {
         .bind(i32::try_from(turn)?)
         .execute(&self.database)
         .await?;
+        // The fold looks once a second: how long it takes to notice is not how fast it is.
+        let left = self
+            .waiting(|waiting| waiting < self.rows)
+            .await
+            .context("the fold does not fold")?;
         let started = Stopwatch::start();
-        let database = &self.database;
-        let folded = wait::until_or(|| async move {
-            let waits = sqlx::query_scalar("select exists (select from experiment_landing)");
-            let waits: bool = waits.fetch_one(database).await.ok()?;
-            (!waits).then_some(())
-        });
-        anyhow::ensure!(folded.await.is_some(), "the fold does not fold");
-        Ok(self.rows as f64 / started.elapsed().as_secs_f64())
+        anyhow::ensure!(
+            left > 0,
+            "all rows were folded between two looks; take more"
+        );
+        self.waiting(|waiting| waiting == 0)
+            .await
+            .context("the fold does not come to an end")?;
+        Ok(left as f64 / started.elapsed().as_secs_f64())
+    }
+
+    /// How many rows wait, once that `is` so.
+    async fn waiting(&self, is: impl Fn(i64) -> bool) -> Option<i64> {
+        let is = &is;
+        wait::until_or(|| async move {
+            // They came in one statement and nobody else sends any: their ids have no gaps, and need not be counted.
+            let waiting = sqlx::query_scalar(
+                "select coalesce(max(id) - min(id) + 1, 0) from experiment_landing",
+            );
+            let waiting = waiting.fetch_one(&self.database).await.ok()?;
+            Some(waiting).filter(|&waiting| is(waiting))
+        })
+        .await
     }
 }
