@@ -10,6 +10,7 @@ mod error;
 pub mod events;
 pub mod experiments;
 pub mod fold;
+pub mod front;
 pub mod frozen;
 pub mod holds;
 pub mod hours;

@@ -21,12 +21,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::store::Store;
 use crate::store::leases::Lease;
+use crate::store::{Store, fold as rows};
 use crate::world::WorldHandle;
 
 use decide::Decider;
-use fold::{Openings, RewardSpecs};
+use fold::{FoldError, Known, RewardSpecs};
 use publish::{Dirty, Publisher};
 use retention::Retention;
 use runner::{LastRun, Outcome, Round, Runner};
@@ -92,7 +92,8 @@ impl Workers {
             Folding {
                 store: store.clone(),
                 specs: RewardSpecs::default(),
-                openings: Openings::default(),
+                known: Known::default(),
+                term: None,
                 dirty: dirty.clone(),
             },
             fold_report,
@@ -172,8 +173,23 @@ fn newest(reports: &watch::Receiver<LastRun>) -> LastRun {
 struct Folding {
     store: Store,
     specs: RewardSpecs,
-    openings: Openings,
+    known: Known,
+    /// In which it led last.
+    term: Option<i64>,
     dirty: Dirty,
+}
+
+impl Folding {
+    async fn round(&mut self, lease: &Lease) -> Result<fold::Folded, FoldError> {
+        let folded = fold::led_round(&self.store, &self.specs, &self.known, lease).await;
+        if folded.is_err()
+            && let Ok(mut session) = self.store.session().await
+            && let Ok(now) = rows::now(&mut session).await
+        {
+            self.known.failed(now);
+        }
+        folded
+    }
 }
 
 impl runner::Work for Folding {
@@ -181,10 +197,13 @@ impl runner::Work for Folding {
         &mut self,
         lease: &Lease,
     ) -> Result<Round, Box<dyn std::error::Error + Send + Sync>> {
+        if self.term.replace(lease.term) != Some(lease.term) {
+            self.known.doubt();
+        }
         let mut total = fold::Folded::default();
         for _ in 0..ROUNDS_PER_RUN {
-            let folded = fold::led_round(&self.store, &self.specs, &self.openings, lease).await?;
-            self.openings.clone_from(&folded.openings);
+            let folded = self.round(lease).await?;
+            self.known.clone_from(&folded.known);
             self.dirty.mark(&folded.touched);
             total.add(folded);
             if !total.more {

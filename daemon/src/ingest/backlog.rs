@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Stopwatch;
+use crate::store::front::Front;
 use crate::store::landing::{self, Waiting};
 use crate::store::{Store, StoreError};
 
@@ -88,6 +89,7 @@ impl Backlog {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pace = Pace::default();
+        let mut front = Front::default();
         let mut since = Stopwatch::start();
         loop {
             // Both are cancel-safe.
@@ -95,7 +97,7 @@ impl Backlog {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let seen = landing::waiting(&store).await;
+            let seen = landing::waiting(&store, &mut front).await;
             let elapsed = since.elapsed();
             since = Stopwatch::start();
             let room = room(seen, &mut pace, elapsed);

@@ -85,34 +85,42 @@ pub async fn started_specs(
 pub struct Counted {
     /// Rows taken.
     pub rows: i64,
+    /// The last of them.
+    pub until: Option<i64>,
     /// For the state.
     pub state: BTreeMap<StateKey, ArmStats>,
     /// For the rollups.
     pub minutes: BTreeMap<MinuteKey, MinuteSums>,
 }
 
-type CountRow = (i32, i16, i16, i32, DateTime<Utc>, i64, i64, i64);
+type CountRow = (i32, i16, i16, i32, DateTime<Utc>, i64, i64, i64, i64);
 
-/// Takes up to `limit` rows of assignment counts.
-pub async fn take_counts(tx: &mut PgConnection, limit: i64) -> Result<Counted, StoreError> {
+/// Takes up to `limit` rows of assignment counts, the first ones at or after `from`.
+pub async fn take_counts(
+    tx: &mut PgConnection,
+    from: i64,
+    limit: i64,
+) -> Result<Counted, StoreError> {
     let rows: Vec<CountRow> = sql::query_as(
         "with gone as (
              delete from experiment_assigned_counts where id = any (array(
-                 select id from experiment_assigned_counts order by id limit $1))
-             returning experiment_id, lane, arm, version, assigned, exposed, at
+                 select id from experiment_assigned_counts where id >= $1 order by id limit $2))
+             returning id, experiment_id, lane, arm, version, assigned, exposed, at
          )
          select experiment_id, lane, arm, version, date_trunc('minute', at, 'UTC'),
-             sum(assigned)::int8, sum(exposed)::int8, count(*)
+             sum(assigned)::int8, sum(exposed)::int8, count(*), max(id)
          from gone group by 1, 2, 3, 4, 5",
     )
+    .bind(from)
     .bind(limit)
     .fetch_all(tx)
     .await?;
     let mut counted = Counted::default();
-    for (experiment, lane, arm, version, minute, assigned, exposed, rows) in rows {
+    for (experiment, lane, arm, version, minute, assigned, exposed, rows, until) in rows {
         let Drawn { lane, arm, version } = drawn(lane, arm, version);
         let experiment = ExperimentId(experiment);
         counted.rows += rows;
+        counted.until = counted.until.max(Some(until));
         let gain = counted
             .state
             .entry(StateKey {
@@ -143,6 +151,8 @@ pub async fn take_counts(tx: &mut PgConnection, limit: i64) -> Result<Counted, S
 /// The beginning of the landing table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
+    /// The first row of it.
+    pub first: i64,
     /// The last row of it.
     pub until: i64,
     /// How many rows it has.
@@ -153,28 +163,45 @@ pub struct Head {
     pub experiments: Vec<ExperimentId>,
 }
 
-/// The first `limit` acknowledged items, in the order of landing; `None` if there are none.
-pub async fn head(tx: &mut PgConnection, limit: i64) -> Result<Option<Head>, StoreError> {
-    type Row = (Option<i64>, i64, Option<DateTime<Utc>>, Option<Vec<i32>>);
-    let row: Row = sql::query_as(
-        "select max(id), count(*), min(received_at), array_agg(distinct experiment_id)
-         from (
-             select id, received_at, experiment_id from experiment_landing order by id limit $1
-         ) l",
-    )
-    .bind(limit)
-    .fetch_one(tx)
-    .await?;
-    let (Some(until), rows, Some(received_since), Some(experiments)) = row else {
+/// The first `limit` acknowledged items at or after `from`, in the order of landing; `None` if there are none.
+pub async fn head(
+    tx: &mut PgConnection,
+    from: i64,
+    limit: i64,
+) -> Result<Option<Head>, StoreError> {
+    let row: HeadRow = sql::query_as(HEAD)
+        .bind(from)
+        .bind(limit)
+        .fetch_one(tx)
+        .await?;
+    let (Some((first, until)), rows, Some(received_since), Some(experiments)) =
+        (row.0.zip(row.1), row.2, row.3, row.4)
+    else {
         return Ok(None);
     };
     Ok(Some(Head {
+        first,
         until,
         rows,
         received_since,
         experiments: experiments.into_iter().map(ExperimentId).collect(),
     }))
 }
+
+type HeadRow = (
+    Option<i64>,
+    Option<i64>,
+    i64,
+    Option<DateTime<Utc>>,
+    Option<Vec<i32>>,
+);
+
+const HEAD: &str =
+    "select min(id), max(id), count(*), min(received_at), array_agg(distinct experiment_id)
+     from (
+         select id, received_at, experiment_id from experiment_landing
+         where id >= $1 order by id limit $2
+     ) l";
 
 /// What the head of the landing table held.
 #[derive(Debug, Default)]
@@ -265,7 +292,7 @@ pub async fn take_landed(
     let ids_since = head.received_since.clamp(oldest, now) - weeks::IDS_KEPT;
     let rows: Vec<TakenRow> = sql::query_as(
         "with gone as materialized (
-             delete from experiment_landing where id <= $1 returning *
+             delete from experiment_landing where id between $9 and $1 returning *
          ), table_of_oldest as materialized (
              select starts from experiment_event_weeks where starts <= $5 and $5 < ends
          ), seen as materialized (
@@ -334,6 +361,7 @@ pub async fn take_landed(
     .bind(newest)
     .bind(ids_since)
     .bind(newest + MOST_AHEAD)
+    .bind(head.first)
     .fetch_all(tx)
     .await?;
     let mut taken = Taken::default();

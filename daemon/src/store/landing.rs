@@ -7,7 +7,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::copy::CopyRows;
-use super::{Store, StoreError, sql};
+use super::front::Front;
+use super::{Store, StoreError, fold, sql};
 
 /// An event or exposure on its way to the ledger.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,16 +123,22 @@ impl Waiting {
     }
 }
 
-/// What waits for the fold; `None` if nothing does. Two looks into an index.
-pub async fn waiting(store: &Store) -> Result<Option<Waiting>, StoreError> {
+/// What waits for the fold; `None` if nothing does. Two looks into an index, from where `front` says.
+pub async fn waiting(store: &Store, front: &mut Front) -> Result<Option<Waiting>, StoreError> {
     let mut session = store.session().await?;
-    let row: Option<(i64, i64, f64)> = sql::query_as(
+    let now = fold::now(&mut session).await?;
+    let row: Result<Option<(i64, i64, f64)>, sqlx::Error> = sql::query_as(
         "select f.id, l.id, greatest(extract(epoch from clock_timestamp() - f.received_at), 0)::float8
-         from (select id, received_at from experiment_landing order by id limit 1) f,
-              (select id from experiment_landing order by id desc limit 1) l",
+         from (select id, received_at from experiment_landing where id >= $1 order by id limit 1) f
+         cross join lateral (
+             select id from experiment_landing where id >= f.id order by id desc limit 1
+         ) l",
     )
+    .bind(front.from(now))
     .fetch_optional(&mut *session)
-    .await?;
+    .await;
+    let row = row.inspect_err(|_| front.failed(now))?;
+    front.looked(now, row.map(|(first, ..)| first));
     Ok(row.map(|(first, last, lag_secs)| Waiting {
         first,
         last,

@@ -317,7 +317,7 @@ fn next(known: &[(i64, Vec<u8>)]) -> Result<Option<&'static Migration>, Migratio
 mod tests {
     use super::*;
     use crate::store::{PoolSize, Store, TxFuture, fold};
-    use crate::workers::fold::{Openings, RewardSpecs, round};
+    use crate::workers::fold::{Known, RewardSpecs, round};
 
     #[test]
     fn a_version_from_the_future_asks_for_a_newer_build() {
@@ -393,7 +393,7 @@ mod tests {
                 let specs = &specs;
                 TxFuture::new(async move {
                     let now = fold::now(tx).await?;
-                    round(tx, specs, &Openings::default(), 10_000, now).await
+                    round(tx, specs, &Known::default(), 10_000, now).await
                 })
             })
             .await

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::audit::{self, NewEntry};
+use super::front::BEGINNING;
 use super::mutations::Mutation;
 use super::weeks::{IDS_KEPT, LOOKED_BACK, OLDEST};
 use super::{StoreError, fold, sql, windows};
@@ -138,7 +139,9 @@ async fn needed(tx: &mut PgConnection, until: DateTime<Utc>) -> Result<Option<Ne
             exposed_at,
         }));
     }
-    let first = fold::head(tx, 1).await?.map(|head| head.received_since);
+    let first = fold::head(tx, BEGINNING, 1)
+        .await?
+        .map(|head| head.received_since);
     Ok(first
         .filter(|at| *at < until)
         .map(|received_at| Need::Waiting { received_at }))

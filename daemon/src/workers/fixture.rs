@@ -6,9 +6,10 @@ use bandit::experiment::{Arm, ExperimentId, Revision, RunState};
 use bandit::lanes::LaneNumbers;
 use bandit::spec::model::{Attributes, ExperimentSpec};
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::fold::{self, FoldError, Folded, Openings, RewardSpecs};
+use super::fold::{self, FoldError, Folded, Known, RewardSpecs};
 use crate::publication::serving_at;
 use crate::store::assignments::{self, Draw};
 use crate::store::landing::{self, Landed, LandedKind};
@@ -114,8 +115,19 @@ impl Fixture {
         expose: bool,
     ) -> Vec<Drawn> {
         let mut connection = self.store().pool.acquire().await.unwrap();
+        self.assign_on(&mut connection, numbers, at, expose).await
+    }
+
+    /// The same, in somebody's transaction.
+    pub(crate) async fn assign_on(
+        &self,
+        connection: &mut PgConnection,
+        numbers: &[u32],
+        at: DateTime<Utc>,
+        expose: bool,
+    ) -> Vec<Drawn> {
         let mut lanes = Vec::new();
-        for version in versions::newest(&mut connection, &[self.id]).await.unwrap() {
+        for version in versions::newest(connection, &[self.id]).await.unwrap() {
             lanes.push(version.unwrap());
         }
         lanes.sort_by_key(|version| version.lane);
@@ -143,12 +155,18 @@ impl Fixture {
             });
         }
         draws.sort_by_key(|draw| draw.place);
-        assignments::record(&mut connection, &draws).await.unwrap();
+        assignments::record(connection, &draws).await.unwrap();
         drawn
     }
 
     /// Lands events, in this order.
     pub(crate) async fn land(&self, events: &[Event]) {
+        let mut connection = self.store().pool.acquire().await.unwrap();
+        self.land_on(&mut connection, events).await;
+    }
+
+    /// The same, in somebody's transaction.
+    pub(crate) async fn land_on(&self, connection: &mut PgConnection, events: &[Event]) {
         let rows: Vec<Landed> = events
             .iter()
             .map(|event| Landed {
@@ -163,7 +181,8 @@ impl Fixture {
                 received_at: event.at,
             })
             .collect();
-        self.land_rows(&rows).await;
+        let rows: Vec<&Landed> = rows.iter().collect();
+        landing::land(connection, &rows).await.unwrap();
     }
 
     /// Lands late exposures.
@@ -197,9 +216,9 @@ impl Fixture {
         let specs = &RewardSpecs::default();
         self.store()
             .run_tx("fold", |tx| {
-                TxFuture::new(async move {
-                    fold::round(tx, specs, &Openings::default(), batch, now).await
-                })
+                TxFuture::new(
+                    async move { fold::round(tx, specs, &Known::default(), batch, now).await },
+                )
             })
             .await
     }

@@ -10,6 +10,7 @@
 mod attribution;
 mod closing;
 mod gains;
+mod known;
 mod landing;
 mod openings;
 mod specs;
@@ -22,7 +23,7 @@ use sqlx::PgConnection;
 
 pub use attribution::{Attribution, attribute, reward_events};
 pub use gains::Gains;
-pub use openings::Openings;
+pub use known::Known;
 pub use specs::RewardSpecs;
 
 use crate::store::fold as rows;
@@ -49,8 +50,8 @@ pub struct Folded {
     pub more: bool,
     /// Experiments whose state changed.
     pub touched: BTreeSet<ExperimentId>,
-    /// What the next round knows of open windows, once this one is committed.
-    pub openings: Openings,
+    /// What the next round knows, once this one is committed.
+    pub known: Known,
 }
 
 impl Folded {
@@ -69,7 +70,7 @@ impl Folded {
             closed,
             more,
             touched,
-            openings,
+            known,
         } = next;
         self.assigned += assigned;
         self.events += events;
@@ -78,7 +79,7 @@ impl Folded {
         self.closed += closed;
         self.more = more;
         self.touched.extend(touched);
-        self.openings = openings;
+        self.known = known;
     }
 }
 
@@ -106,14 +107,14 @@ impl TransactionError for FoldError {
 pub async fn led_round(
     store: &Store,
     specs: &RewardSpecs,
-    openings: &Openings,
+    known: &Known,
     lease: &Lease,
 ) -> Result<Folded, FoldError> {
     store
         .run_led_tx("fold", lease, |tx| {
             TxFuture::new(async move {
                 let now = rows::now(tx).await?;
-                round(tx, specs, openings, BATCH, now).await
+                round(tx, specs, known, BATCH, now).await
             })
         })
         .await
@@ -123,15 +124,19 @@ pub async fn led_round(
 pub async fn round(
     tx: &mut PgConnection,
     specs: &RewardSpecs,
-    openings: &Openings,
+    known: &Known,
     batch: i64,
     now: DateTime<Utc>,
 ) -> Result<Folded, FoldError> {
     rows::take_turn(tx).await?;
     let mut gains = Gains::default();
-    let mut folded = Folded::default();
+    let mut folded = Folded {
+        known: known.clone(),
+        ..Folded::default()
+    };
 
-    let counted = rows::take_counts(tx, batch).await?;
+    let counted = rows::take_counts(tx, known.counts.from(now), batch).await?;
+    folded.known.counts.looked(now, following(counted.until));
     folded.assigned = counted.state.values().map(|gain| gain.assigned).sum();
     let counts_left = counted.rows >= batch;
     gains.add_counted(counted);
@@ -140,7 +145,10 @@ pub async fn round(
     // time must not find its window closed because the fold was behind.
     let mut horizon = now;
     let mut landing_left = false;
-    if let Some(head) = rows::head(tx, batch).await? {
+    let head = rows::head(tx, known.landing.from(now), batch).await?;
+    let until = head.as_ref().map(|head| head.until);
+    folded.known.landing.looked(now, following(until));
+    if let Some(head) = head {
         landing_left = head.rows >= batch;
         if landing_left {
             horizon = head.received_since.min(now);
@@ -152,13 +160,13 @@ pub async fn round(
         landing::fold(tx, specs, taken, now, &mut gains, &mut folded).await?;
     }
 
-    folded.openings = openings.clone();
     let due = closing::Due {
         horizon,
         now,
         batch,
     };
-    let closed = closing::close(tx, specs, &mut folded.openings, due, &mut gains).await?;
+    let openings = &mut folded.known.openings;
+    let closed = closing::close(tx, specs, openings, due, &mut gains).await?;
     folded.closed = closed;
     folded.more = counts_left || landing_left || closed as i64 >= batch;
 
@@ -168,6 +176,11 @@ pub async fn round(
     folded.touched = gains.experiments();
     state::count_folds(tx, &folded.touched).await?;
     Ok(folded)
+}
+
+/// The number below which nothing is left, where all up to `last` was taken.
+fn following(last: Option<i64>) -> Option<i64> {
+    last.map(|last| last.saturating_add(1))
 }
 
 impl std::fmt::Display for Folded {

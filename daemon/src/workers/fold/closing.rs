@@ -8,8 +8,9 @@ use sqlx::PgConnection;
 
 use super::attribution::{attribute, elsewhere};
 use super::gains::Arm;
+use super::openings::Openings;
 use super::specs::Settled;
-use super::{FoldError, Gains, Openings, RewardSpecs};
+use super::{FoldError, Gains, RewardSpecs};
 use crate::store::events::{self, Restood};
 use crate::store::rewards::{self, Entry, EntryKind};
 use crate::store::units::Unit;

@@ -20,7 +20,7 @@ const BATCHED: TimeDelta = TimeDelta::minutes(1);
 
 /// The beginnings of the oldest open windows; a real one may be younger, and until it is read again not older.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Openings {
+pub(super) struct Openings {
     read_at: Option<DateTime<Utc>>,
     oldest: BTreeMap<ExperimentId, DateTime<Utc>>,
 }

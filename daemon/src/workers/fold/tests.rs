@@ -1,5 +1,6 @@
 //! The fold against a real database: whatever the order, the batch and the crash, the same ledgers and state.
 
+mod front;
 mod in_flight;
 mod openings;
 mod order;
@@ -13,7 +14,7 @@ use bandit::experiment::LaneId;
 use bandit::posterior::ArmStats;
 use chrono::{DateTime, Utc};
 
-use super::{Openings, RewardSpecs, round};
+use super::{Known, RewardSpecs, round};
 use crate::store::state;
 use crate::verify::{unwatched, verify};
 use crate::workers::fixture::{CHECKOUT, Event, Fixture, hours, unit};

@@ -5,7 +5,7 @@ use bandit::posterior::ArmStats;
 use super::{assert_verified, busy, fixture, total};
 use crate::store::{TxFuture, leases};
 use crate::workers::fixture::hours;
-use crate::workers::fold::{BATCH, FoldError, Openings, RewardSpecs, led_round, round};
+use crate::workers::fold::{BATCH, FoldError, Known, RewardSpecs, led_round, round};
 
 #[tokio::test]
 async fn a_round_that_dies_before_commit_has_no_effect_and_the_next_one_has_it_once() {
@@ -18,7 +18,7 @@ async fn a_round_that_dies_before_commit_has_no_effect_and_the_next_one_has_it_o
     let now = fixture.start + hours(25);
     for _ in 0..3 {
         let mut tx = fixture.store().pool.begin().await.unwrap();
-        let folded = round(&mut tx, &specs, &Openings::default(), 10_000, now)
+        let folded = round(&mut tx, &specs, &Known::default(), 10_000, now)
             .await
             .unwrap();
         assert!(!folded.is_idle());
@@ -65,11 +65,11 @@ async fn a_deposed_leader_writes_nothing() {
     assert!(new.term > old.term);
     fixture.assign(1, fixture.start, true).await;
     let specs = RewardSpecs::default();
-    let openings = Openings::default();
-    let refused = led_round(store, &specs, &openings, &old).await;
+    let known = Known::default();
+    let refused = led_round(store, &specs, &known, &old).await;
     assert!(matches!(refused, Err(FoldError::Deposed(_))));
     assert_eq!(total(&fixture).await, ArmStats::default());
-    let folded = led_round(store, &specs, &openings, &new).await.unwrap();
+    let folded = led_round(store, &specs, &known, &new).await.unwrap();
     assert_eq!(folded.assigned, 1);
 
     store.release_lease(&new).await.unwrap();
@@ -86,18 +86,18 @@ async fn a_leader_that_is_stopped_in_the_middle_of_its_transaction_writes_nothin
     let old = store.take_lease("fold", "a").await.unwrap().unwrap();
     fixture.assign(1, fixture.start, true).await;
     let specs = RewardSpecs::default();
-    let openings = Openings::default();
+    let known = Known::default();
     let (written, has_written) = tokio::sync::oneshot::channel();
     let (resume, resumed) = tokio::sync::oneshot::channel::<()>();
     let mut stop = Some((written, resumed));
     let stopped = store.run_led_tx("fold", &old, |tx| {
-        let (specs, openings, stop) = (&specs, &openings, stop.take());
+        let (specs, known, stop) = (&specs, &known, stop.take());
         TxFuture::new(async move {
             // Rows that it holds are free again even if it never wakes up.
             let patience = "show idle_in_transaction_session_timeout";
             let patience = sqlx::query_scalar::<_, String>(patience).fetch_one(&mut *tx);
             assert_eq!(patience.await.unwrap(), "10s");
-            let folded = round(tx, specs, openings, BATCH, fixture.start).await?;
+            let folded = round(tx, specs, known, BATCH, fixture.start).await?;
             let (written, resumed) = stop.expect("it is run once");
             written.send(folded.assigned).unwrap();
             let _ = resumed.await;
@@ -116,7 +116,7 @@ async fn a_leader_that_is_stopped_in_the_middle_of_its_transaction_writes_nothin
     let (refused, new) = tokio::join!(stopped, next);
     assert!(matches!(refused, Err(FoldError::Deposed(_))));
     assert_eq!(total(&fixture).await, ArmStats::default());
-    let folded = led_round(store, &specs, &openings, &new).await.unwrap();
+    let folded = led_round(store, &specs, &known, &new).await.unwrap();
     assert_eq!(folded.assigned, 1);
     assert_verified(&fixture).await;
 }
