@@ -126,24 +126,42 @@ impl Store {
 
     /// Begins a transaction; it is rolled back unless it is committed.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        Ok(match self.pooler {
-            Pooler::None => self.pool.begin().await?,
-            Pooler::Transaction => self.pool.begin_with(BEGIN).await?,
+        self.begin_whole(match self.pooler {
+            Pooler::None => "begin",
+            Pooler::Transaction => BEGIN,
         })
+        .await
     }
 
     /// Begins a transaction of a leader.
     pub(super) async fn begin_led(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        Ok(match self.pooler {
-            Pooler::None => self.pool.begin_with(BEGIN_LED).await?,
+        match self.pooler {
+            Pooler::None => self.begin_whole(BEGIN_LED).await,
             Pooler::Transaction => {
-                let mut transaction = self.pool.begin_with(BEGIN).await?;
+                let mut transaction = self.begin().await?;
                 transaction
                     .execute("set local idle_in_transaction_session_timeout = '10s'")
                     .await?;
-                transaction
+                Ok(transaction)
             }
-        })
+        }
+    }
+
+    /// Begins a transaction in a task of its own, so that it begins to the end though the caller is gone by then.
+    ///
+    /// A `begin` that is cut off after it was sent leaves its session in a transaction that nobody knows of: sqlx counts it
+    /// when the answer is there. Whoever got that connection next would write into it, be told that it is written, and lose
+    /// it all when the transaction has idled for too long.
+    async fn begin_whole(
+        &self,
+        statement: &'static str,
+    ) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+        // It fails to join only when it panics or the runtime ends under it.
+        Ok(begun
+            .await
+            .map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))??)
     }
 
     /// Whether each statement needs a transaction to stay with its session.
@@ -231,4 +249,38 @@ fn pool_options(pooler: Pooler, size: PoolSize) -> PgPoolOptions {
             })
         })
         .after_connect(move |connection, _| Box::pin(prepare_session(pooler, connection)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn a_transaction_whose_beginning_is_cut_off_swallows_no_write_of_others() {
+        let database = testing::database().await;
+        let options = database.cluster().connect_options();
+        let store = Store::connect(options, PoolSize(1)).await.unwrap();
+        for written in 1..=20 {
+            // Polled until it waits for the database, then dropped.
+            let mut beginning = Box::pin(store.begin());
+            while futures::poll!(&mut beginning).is_ready() {
+                beginning = Box::pin(store.begin());
+            }
+            drop(beginning);
+
+            let mut session = store.session().await.unwrap();
+            sql::query("insert into experiment_event_repeats values ($1, 0, 0)")
+                .bind(written)
+                .execute(&mut *session)
+                .await
+                .unwrap();
+            let others_see: i64 =
+                sqlx::query_scalar("select count(*) from experiment_event_repeats")
+                    .fetch_one(&database.store.pool)
+                    .await
+                    .unwrap();
+            assert_eq!(others_see, i64::from(written));
+        }
+    }
 }
