@@ -24,8 +24,8 @@ pub enum Weather {
     Slow(Duration),
     /// One byte a second, each way.
     Trickle,
-    /// The next thing that the client says reaches the server, and the connection is reset before the answer
-    /// comes back: a commit whose outcome nobody knows.
+    /// What the client says reaches the server, and the connection is reset when that has answered: a commit whose
+    /// outcome nobody knows.
     AnswerLost,
 }
 
@@ -124,12 +124,6 @@ async fn ask(
         if count == 0 {
             return Ok(());
         }
-        if *weather.borrow() == Weather::AnswerLost {
-            to.write_all(&bytes[..count]).await?;
-            // Time for the server to read and commit it; the answer is kept back by the other direction.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            return Ok(());
-        }
         pass(&bytes[..count], &mut to, &mut weather).await?;
     }
 }
@@ -146,8 +140,7 @@ async fn answer(
             return Ok(());
         }
         if *weather.borrow() == Weather::AnswerLost {
-            // Never told. The direction that asked resets the connection.
-            std::future::pending::<()>().await;
+            return Ok(());
         }
         pass(&bytes[..count], &mut to, &mut weather).await?;
     }
