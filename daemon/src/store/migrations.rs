@@ -317,6 +317,7 @@ fn next(known: &[(i64, Vec<u8>)]) -> Result<Option<&'static Migration>, Migratio
 mod tests {
     use super::*;
     use crate::store::{PoolSize, Store, TxFuture, fold};
+    use crate::testing::TestDatabase;
     use crate::workers::fold::{Known, RewardSpecs, round};
 
     #[test]
@@ -328,6 +329,15 @@ mod tests {
             let text = refused(version);
             assert!(text.contains("different pitbossd"), "{text}");
         }
+    }
+
+    /// Where to find an empty database beside the schema of `database`.
+    async fn beside(database: &TestDatabase) -> PgConnectOptions {
+        sqlx::query("create database beside")
+            .execute(&database.store.pool)
+            .await
+            .unwrap();
+        database.cluster().connect_options().database("beside")
     }
 
     /// The schema as of `version`.
@@ -352,11 +362,7 @@ mod tests {
     #[tokio::test]
     async fn a_ledger_of_before_it_had_weeks_is_kept_as_it_is_and_its_ids_are_known() {
         let database = crate::testing::database().await;
-        let options = database.cluster().connect_options().database("old");
-        sqlx::query("create database old")
-            .execute(&database.store.pool)
-            .await
-            .unwrap();
+        let options = beside(&database).await;
         let mut old = connect(&options, Pooler::None).await.unwrap();
         migrated_to(14, &mut old).await;
         // A thousand events of four experiments, an hour apart, and one from a clock that was months ahead.
@@ -439,11 +445,7 @@ mod tests {
     #[tokio::test]
     async fn while_a_migration_waits_for_a_reader_of_the_ledger_the_fold_goes_on() {
         let database = crate::testing::database().await;
-        let options = database.cluster().connect_options().database("old");
-        sqlx::query("create database old")
-            .execute(&database.store.pool)
-            .await
-            .unwrap();
+        let options = beside(&database).await;
         let mut reader = connect(&options, Pooler::None).await.unwrap();
         migrated_to(14, &mut reader).await;
         // As a backup has it, until it ends.
@@ -487,11 +489,7 @@ mod tests {
     #[tokio::test]
     async fn daemons_that_start_together_migrate_once() {
         let database = crate::testing::database().await;
-        let options = database.cluster().connect_options().database("fresh");
-        sqlx::query("create database fresh")
-            .execute(&database.store.pool)
-            .await
-            .unwrap();
+        let options = beside(&database).await;
         let together = [(); 4].map(|()| migrate(&options, Pooler::None));
         for migrated in futures::future::join_all(together).await {
             assert_eq!(migrated.unwrap(), newest());
