@@ -233,10 +233,7 @@ async fn serve_admin(
     parts: &mut Parts,
     watched: Watched,
 ) -> Result<SocketAddr, AppError> {
-    let failed = |source| AppError::Listen {
-        on: config.admin_listen.to_string(),
-        source,
-    };
+    let failed = cannot_listen(config.admin_listen);
     let listener = TcpListener::bind(config.admin_listen)
         .await
         .map_err(failed)?;
@@ -253,10 +250,7 @@ fn serve_data(
     parts: &mut Parts,
     port: DataPort,
 ) -> Result<(SocketAddr, Leaving), AppError> {
-    let failed = |source| AppError::Listen {
-        on: config.data_listen.to_string(),
-        source,
-    };
+    let failed = cannot_listen(config.data_listen);
     let server = DataServer::bind(config.data_listen, port).map_err(failed)?;
     let address = server.local_addr().map_err(failed)?;
     let leaving = server.leaving();
@@ -275,16 +269,20 @@ fn serve_data_rpc(
     let Some(wanted) = config.data_rpc_listen else {
         return Ok(None);
     };
-    let failed = |source| AppError::Listen {
-        on: wanted.to_string(),
-        source,
-    };
+    let failed = cannot_listen(wanted);
     let listener = accept::listen(wanted).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let part = parts.add("data port over tarpc");
     let port = DataRpc::new(listener, calls, TimeLimits::SERVICE).telling(leaving.token());
     part.run(port.run(part.stop()));
     Ok(Some(address))
+}
+
+fn cannot_listen(on: SocketAddr) -> impl Fn(std::io::Error) -> AppError + Copy {
+    move |source| AppError::Listen {
+        on: on.to_string(),
+        source,
+    }
 }
 
 async fn keep_metrics_small(metrics: Metrics, stop: tokio_util::sync::CancellationToken) {
