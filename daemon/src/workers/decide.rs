@@ -8,7 +8,7 @@
 
 mod evidence;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bandit::decision::{Decision, Memory, Rules, decide};
@@ -161,7 +161,7 @@ impl Work for Decider {
         lease: &Lease,
     ) -> Result<Round, Box<dyn std::error::Error + Send + Sync>> {
         let candidates = self.candidates();
-        let running: Vec<ExperimentId> = candidates.iter().map(|(live, _)| live.id).collect();
+        let running: BTreeSet<ExperimentId> = candidates.iter().map(|(live, _)| live.id).collect();
         self.looked.retain(|id, _| running.contains(id));
         let (mut looks, mut changes) = (0_usize, 0_usize);
         let mut due = self.due(candidates).await?;
