@@ -90,8 +90,8 @@ struct Body<'a> {
 /// Drops the oldest week if all of it was received before `until`.
 ///
 /// It takes the fold's turn, so that nothing is being counted, and then locks the ledger and the week against everybody,
-/// not the other weeks: dropping takes milliseconds. To detach the week first, concurrently, would lock less and could not be one transaction with
-/// what is written about it.
+/// not the other weeks: dropping takes milliseconds. To detach the week first, concurrently, would lock less and could
+/// not be one transaction with what is written about it.
 pub async fn drop_oldest(
     tx: &mut PgConnection,
     until: DateTime<Utc>,
