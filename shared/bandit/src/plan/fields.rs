@@ -5,7 +5,8 @@ pub(super) mod words;
 
 use crate::experiment::{RunState, Verb};
 use crate::plan::{FieldChange, arms, lanes};
-use crate::spec::model::ExperimentSpec;
+use crate::spec::defaults;
+use crate::spec::model::{ExperimentSpec, PolicySpec};
 
 use sections::{decision, guardrails, policy, reward, schedule, targeting};
 use words::NONE;
@@ -54,6 +55,17 @@ impl Fields {
         compare(&mut inner);
         self.0.extend(inner.0.into_iter().map(|field| FieldChange {
             path: format!("{path}.{}", field.path),
+            ..field
+        }));
+    }
+
+    /// Adds what `added` says beyond its kind.
+    fn beyond_its_kind(&mut self, added: &PolicySpec, to: &ExperimentSpec) {
+        let usual = defaults::policy_for(added.kind.clone(), &to.reward.outcome);
+        let mut said = Self::default();
+        policy(&mut said, &usual, added);
+        self.0.extend(said.0.into_iter().map(|field| FieldChange {
+            from: NONE.to_owned(),
             ..field
         }));
     }
@@ -130,43 +142,30 @@ fn state_after(verb: Verb) -> &'static str {
     }
 }
 
-/// The main features of a new experiment.
+/// The main features of a new experiment, and what its policies say beyond their kind.
 pub(super) fn of_new(spec: &ExperimentSpec, verb: Option<Verb>) -> Vec<FieldChange> {
+    let mut fields = Fields::default();
     let names: Vec<&str> = spec.arms.iter().map(|arm| arm.name.as_str()).collect();
-    let mut features = vec![
-        ("state", verb.map_or("draft", state_after).to_owned()),
-        ("arms", names.join(", ")),
-        ("control", spec.control().name.to_string()),
-        ("policy", spec.describe_policies()),
-        ("reward", spec.reward.describe()),
-        ("traffic", spec.traffic.to_string()),
-    ];
-    if spec.lanes.is_empty()
-        && let Some(least) = spec.policy.control_floor
-    {
-        features.push(("policy.control_floor", least.to_string()));
+    fields.push("state", NONE, verb.map_or("draft", state_after));
+    fields.push("arms", NONE, &names.join(", "));
+    fields.push("control", NONE, &spec.control().name.to_string());
+    fields.push("policy", NONE, &spec.describe_policies());
+    fields.push("reward", NONE, &spec.reward.describe());
+    fields.push("traffic", NONE, &spec.traffic.to_string());
+    if spec.lanes.is_empty() {
+        fields.beyond_its_kind(&spec.policy, spec);
     }
     for lane in &spec.lanes {
-        if let Some(least) = lane.policy.control_floor {
-            let of_lane = format!("lane {}: {least}", lane.name);
-            features.push(("policy.control_floor", of_lane));
-        }
+        fields.within(&lanes::path(lane), |inner| {
+            inner.beyond_its_kind(&lane.policy, spec);
+        });
     }
     for (attribute, matcher) in &spec.targeting.0 {
-        features.push(("targeting", format!("{attribute}: {matcher}")));
+        fields.push("targeting", NONE, &format!("{attribute}: {matcher}"));
     }
     for guardrail in &spec.guardrails {
-        features.push((
-            "guardrail",
-            format!("{}: {}", guardrail.name, guardrail.describe_limit()),
-        ));
+        let limit = format!("{}: {}", guardrail.name, guardrail.describe_limit());
+        fields.push("guardrail", NONE, &limit);
     }
-    features
-        .into_iter()
-        .map(|(path, to)| FieldChange {
-            path: path.to_owned(),
-            from: NONE.to_owned(),
-            to,
-        })
-        .collect()
+    fields.0
 }

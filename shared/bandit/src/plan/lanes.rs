@@ -20,7 +20,8 @@ pub(super) fn compare(fields: &mut Fields, from: &ExperimentSpec, to: &Experimen
     }
 }
 
-fn path(lane: &LaneSpec) -> String {
+/// What its fields are called.
+pub(super) fn path(lane: &LaneSpec) -> String {
     format!("lane \"{}\"", lane.name)
 }
 
