@@ -18,6 +18,7 @@ pub mod posterior;
 pub mod probability;
 pub mod reward;
 pub mod scale;
+pub mod schedule;
 pub mod simulate;
 pub mod spec;
 pub mod targeting;

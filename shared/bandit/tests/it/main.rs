@@ -32,6 +32,7 @@ mod regret;
 mod regret_by_index;
 mod regret_reference;
 mod rewards;
+mod schedules;
 mod simulations;
 mod stopping_rules;
 #[path = "../../examples/guardrail_delays/traffic.rs"]
