@@ -11,8 +11,11 @@ mod apply;
 mod current;
 mod emergency;
 mod failure;
+mod machine;
 mod mutate;
+mod ramp;
 mod reason;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod verb;
@@ -28,6 +31,7 @@ use crate::world::WorldHandle;
 
 pub use emergency::KillSwitch;
 pub use failure::store_refusal;
+pub use schedule::Errand;
 
 /// Who asks for a change, and through what; for the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]

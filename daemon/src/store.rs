@@ -22,6 +22,7 @@ pub mod migrations;
 pub mod mutations;
 pub mod periods;
 mod pool;
+pub mod ramps;
 pub mod replication;
 pub mod results;
 pub mod retention;

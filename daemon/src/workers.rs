@@ -1,5 +1,5 @@
 //! Background work: the fold that turns what was acknowledged into state, the publisher that turns state into
-//! policy versions, the decisions that say when to end an experiment, and the retention of events.
+//! policy versions, the decisions that say when to end an experiment, the schedules, and the retention of events.
 //!
 //! Each worker is a reconciler: no input, idempotent, woken by event and by timer, one round at a time.
 //! Each leads its role by a lease, so that of several daemons one does the work; the others stand by.
@@ -11,6 +11,7 @@ pub mod fold;
 pub mod publish;
 pub mod retention;
 pub mod runner;
+pub mod schedules;
 pub mod sizes;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::operations::Operations;
 use crate::store::leases::Lease;
 use crate::store::{Store, fold as rows};
 use crate::world::WorldHandle;
@@ -30,6 +32,7 @@ use fold::{FoldError, Known, RewardSpecs};
 use publish::{Dirty, Publisher};
 use retention::Retention;
 use runner::{LastRun, Outcome, Round, Runner};
+use schedules::Schedules;
 
 /// 1 s: the fold's promise (DESIGN 5), and cheap: an idle round is four indexed look-ups.
 const FOLD_EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +42,9 @@ const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
 /// 5 s: a round compares instants in memory; how often an experiment is looked at is its rules' business.
 const DECIDE_EVERY: Duration = Duration::from_secs(5);
+
+/// 1 s: what is due is done within that; a run without anything due compares instants in memory.
+const SCHEDULE_EVERY: Duration = Duration::from_secs(1);
 
 /// 1 h: what retention drops are weeks.
 const RETAIN_EVERY: Duration = Duration::from_hours(1);
@@ -52,6 +58,7 @@ const ROUNDS_PER_RUN: usize = 20;
 pub struct Workers {
     reports: Reports,
     tasks: Vec<JoinHandle<()>>,
+    operations: Operations,
 }
 
 /// How the workers' newest runs went, for as long as anyone asks.
@@ -60,15 +67,18 @@ pub struct Reports {
     fold: watch::Receiver<LastRun>,
     publish: watch::Receiver<LastRun>,
     decide: watch::Receiver<LastRun>,
+    schedules: watch::Receiver<LastRun>,
     retention: watch::Receiver<LastRun>,
 }
 
 impl Workers {
     /// Starts them. They end, each after the run it is in, when `stop` is cancelled. `holder` names this run
-    /// of this daemon in the leases; no other run may have the same.
+    /// of this daemon in the leases; no other run may have the same. What they do to experiments they do through
+    /// `operations`.
     pub fn start(
         store: &Store,
         world: &WorldHandle,
+        operations: Operations,
         clock: &Clock,
         holder: &str,
         event_retention: Option<Duration>,
@@ -86,6 +96,7 @@ impl Workers {
         let (fold_report, fold) = watch::channel(LastRun::default());
         let (publish_report, publish) = watch::channel(LastRun::default());
         let (decide_report, decide) = watch::channel(LastRun::default());
+        let (schedules_report, schedules) = watch::channel(LastRun::default());
         let (retention_report, retention) = watch::channel(LastRun::default());
         // Nothing wakes the fold: a second's events folded at once cost less than each by itself.
         let folding = runner("fold", FOLD_EVERY, Arc::default()).run(
@@ -109,6 +120,11 @@ impl Workers {
             decide_report,
             stop.clone(),
         );
+        let scheduling = runner("schedules", SCHEDULE_EVERY, Arc::default()).run(
+            Schedules::new(store.clone(), world.clone(), operations.clone()),
+            schedules_report,
+            stop.clone(),
+        );
         let retaining = runner("retention", RETAIN_EVERY, Arc::default()).run(
             Retention::new(store.clone(), event_retention),
             retention_report,
@@ -119,14 +135,17 @@ impl Workers {
                 fold,
                 publish,
                 decide,
+                schedules,
                 retention,
             },
             tasks: vec![
                 tokio::spawn(folding),
                 tokio::spawn(publishing),
                 tokio::spawn(deciding),
+                tokio::spawn(scheduling),
                 tokio::spawn(retaining),
             ],
+            operations,
         }
     }
 
@@ -135,13 +154,14 @@ impl Workers {
         self.reports.clone()
     }
 
-    /// Waits until all have ended, which they do after their token is cancelled.
+    /// Waits until all have ended, which they do after their token is cancelled, and what they have begun with them.
     pub async fn join(self) {
         for task in self.tasks {
             if let Err(error) = task.await {
                 tracing::error!(target: "pitboss::worker", %error, "worker ended abnormally");
             }
         }
+        self.operations.drained().await;
     }
 }
 
@@ -152,6 +172,7 @@ impl Reports {
             ("fold", newest(&self.fold)),
             ("publish", newest(&self.publish)),
             ("decisions", newest(&self.decide)),
+            ("schedules", newest(&self.schedules)),
             ("retention", newest(&self.retention)),
         ]
     }

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::http::admin::{self, Phase, Watched};
 use crate::http::{DataPort, DataServer, Leaving};
 use crate::ingest::{Ingest, Outage, Standing};
-use crate::operations::KillSwitch;
+use crate::operations::{KillSwitch, Operations};
 use crate::reading::Reading;
 use crate::replica::Replica;
 use crate::rpc::{DataRpc, TimeLimits};
@@ -172,7 +172,9 @@ fn start_workers(
     part.run(sizes::watch(store.clone(), part.stop()));
     let part = parts.add("workers");
     let keep = config.event_retention;
-    let workers = Workers::start(store, world, clock, holder, keep, &part.stop());
+    let operations = Operations::new(store.clone(), world.clone());
+    let stop = part.stop();
+    let workers = Workers::start(store, world, operations, clock, holder, keep, &stop);
     let reports = workers.reports();
     part.run(workers.join());
     reports

@@ -112,6 +112,7 @@ impl Found {
                 decisions_per_day: self.decisions_per_day(id, running_for),
                 lanes,
                 running_for,
+                ramp: stored.ramp,
             },
         }
     }

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::failure::Failure;
 use super::mutate::{Answer, Change, Judgement, Request, digest};
-use super::{Caller, reason};
+use super::{Caller, ramp, reason};
 use crate::store::holds::{self, Hold};
 use crate::store::mutations::Mutation;
 use crate::store::revisions::{self, Found};
@@ -108,6 +108,10 @@ impl Change for StateChange {
         let revision = mutation.next();
         revisions::put_state(tx, found.id, &next, revision).await?;
         self.put_holds(tx, &found, mutation).await?;
+        if self.verb == Verb::Start {
+            let stored = ramp::stored(tx, found.id).await?;
+            ramp::begin(tx, found.id, &stored.spec, mutation.now).await?;
+        }
         let (before, now) = (found.state.name(), next.name());
         Ok(Judgement::Done {
             answer: Done {

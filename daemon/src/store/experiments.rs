@@ -7,11 +7,12 @@ use bandit::experiment::{
     Arm, ArmId, ExperimentId, InvalidName, LaneId, Revision, RunState, Version,
 };
 use bandit::lanes::LaneNumbers;
+use bandit::schedule::Ramp;
 use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Store, StoreError, lanes, sql};
+use super::{Store, StoreError, lanes, ramps, sql};
 
 /// What tells that an experiment changed: equal heads mean equal rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub struct Stored {
     pub spec: ExperimentSpec,
     /// When it was started first.
     pub started_at: Option<DateTime<Utc>>,
+    /// How far its ramp is.
+    pub ramp: Option<Ramp>,
     /// Its arms, ascending id, retired ones included.
     pub arms: Vec<Arm>,
     /// The numbers of its lanes, also of those that are not in force.
@@ -155,6 +158,7 @@ pub async fn load(
     connection: &mut PgConnection,
     ids: &[ExperimentId],
 ) -> Result<Vec<Result<Stored, StoreError>>, StoreError> {
+    let ramps = ramps::of(&mut *connection, ids).await?;
     let ids: Vec<i32> = ids.iter().map(|id| id.0).collect();
     let experiments: Vec<ExperimentRow> = sql::query_as(
         "select e.id, e.run_state, e.started_at, r.spec
@@ -186,7 +190,8 @@ pub async fn load(
             let mine = arms.remove(&row.id).unwrap_or_default();
             let newest = lanes.remove(&row.id).unwrap_or_default();
             let numbers = numbers.remove(&row.id).unwrap_or_default();
-            stored(row, mine, numbers, newest)
+            let ramp = ramps.get(&ExperimentId(row.id)).copied();
+            stored(row, ramp, mine, numbers, newest)
         })
         .collect())
 }
@@ -221,6 +226,7 @@ async fn newest_versions(
 
 fn stored(
     row: ExperimentRow,
+    ramp: Option<Ramp>,
     arms: Vec<ArmRow>,
     lane_numbers: LaneNumbers,
     lanes: Vec<LaneRow>,
@@ -230,6 +236,7 @@ fn stored(
         state: document(row.id, "run_state", row.run_state)?,
         spec: document(row.id, "spec", row.spec)?,
         started_at: row.started_at,
+        ramp,
         arms: arms.into_iter().map(arm).collect::<Result<_, _>>()?,
         lane_numbers,
         lanes: lanes.into_iter().map(lane).collect::<Result<_, _>>()?,

@@ -68,6 +68,17 @@ pub async fn release(
     Ok(done.rows_affected())
 }
 
+/// Whether anything about an experiment is held.
+pub async fn any(tx: &mut PgConnection, experiment: ExperimentId) -> Result<bool, StoreError> {
+    let held: bool = sql::query_scalar(
+        "select exists (select from experiment_holds where experiment_id = $1 and released_at is null)",
+    )
+    .bind(experiment.0)
+    .fetch_one(tx)
+    .await?;
+    Ok(held)
+}
+
 /// The holds on every experiment that has any, oldest first.
 pub async fn active(
     connection: &mut PgConnection,

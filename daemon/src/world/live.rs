@@ -8,6 +8,7 @@ use bandit::allocation::Allocation;
 use bandit::assign::{Serving, ServingLane};
 use bandit::experiment::{Arm, ArmId, ExperimentId, LaneId, Revision, RunState, Version};
 use bandit::lanes::{Lane, LaneNumbers};
+use bandit::schedule::{Ramp, Standing, served_traffic};
 use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, Utc};
 
@@ -28,6 +29,8 @@ pub struct Live {
     pub spec: Arc<ExperimentSpec>,
     /// When it was started first.
     pub started_at: Option<DateTime<Utc>>,
+    /// How far its ramp is; [`Live::serving`] has its traffic.
+    pub ramp: Option<Ramp>,
     /// Kinds of the holds on it.
     pub holds: Vec<String>,
     /// The numbers of its lanes, also of those that are not in force.
@@ -64,6 +67,7 @@ impl Live {
             state,
             spec,
             started_at,
+            ramp,
             arms,
             lane_numbers,
             lanes,
@@ -84,7 +88,7 @@ impl Live {
             state,
             arms,
             spec.targeting.clone(),
-            spec.traffic,
+            served_traffic(&spec, ramp),
             lanes,
             spec.salt.clone(),
         )
@@ -98,6 +102,7 @@ impl Live {
             serving,
             spec: Arc::new(spec),
             started_at,
+            ramp,
             holds,
             lane_numbers,
             lanes: declared,
@@ -125,6 +130,7 @@ impl Live {
             state: self.serving.state.clone(),
             spec: ExperimentSpec::clone(&self.spec),
             started_at: self.started_at,
+            ramp: self.ramp,
             arms: self.serving.arms.clone(),
             lane_numbers: self.lane_numbers.clone(),
             lanes: self.published.iter().filter_map(allocated).collect(),
@@ -146,6 +152,18 @@ impl Live {
     /// Whether nothing about it has changed since `head` was read.
     pub(super) fn is_as_of(&self, head: &Head) -> bool {
         self.head == *head
+    }
+
+    /// It as its schedule looks at it; `exposed`: units that were ever exposed.
+    pub fn standing(&self, exposed: u64) -> Standing<'_> {
+        Standing {
+            spec: &self.spec,
+            state: &self.serving.state,
+            started_at: self.started_at,
+            ramp: self.ramp,
+            exposed,
+            held: !self.holds.is_empty(),
+        }
     }
 
     /// Whether new units are assigned.

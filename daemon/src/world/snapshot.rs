@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bandit::allocation::Allocation;
 use bandit::experiment::{Arm, ExperimentId, LaneId, LaneName, Revision, RunState, Version};
 use bandit::lanes::LaneNumbers;
+use bandit::schedule::Ramp;
 use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,7 @@ struct SavedExperiment {
     state: RunState,
     spec: ExperimentSpec,
     started_at: Option<DateTime<Utc>>,
+    ramp: Option<Ramp>,
     arms: Vec<Arm>,
     lane_numbers: Vec<(LaneName, LaneId)>,
     lanes: Vec<SavedLane>,
@@ -107,6 +109,7 @@ fn saved(live: &Live) -> SavedExperiment {
         state,
         spec,
         started_at,
+        ramp,
         arms,
         lane_numbers,
         lanes,
@@ -125,6 +128,7 @@ fn saved(live: &Live) -> SavedExperiment {
         state,
         spec,
         started_at,
+        ramp,
         arms,
         lane_numbers: lane_numbers
             .iter()
@@ -184,6 +188,7 @@ fn live(saved: SavedExperiment, labelled: bool) -> Result<Live, StoreError> {
         state: saved.state,
         spec: saved.spec,
         started_at: saved.started_at,
+        ramp: saved.ramp,
         arms: saved.arms,
         lane_numbers: LaneNumbers::new(saved.lane_numbers),
         lanes: saved

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::experiment::{Arm, ArmName, ExperimentKey, LaneName, Millis, RunState, Verb};
 use crate::policy::Evidence;
+use crate::schedule::Ramp;
 use crate::spec::model::ExperimentSpec;
 use crate::spec::not_active;
 
@@ -38,6 +39,8 @@ pub struct Current {
     pub lanes: BTreeMap<LaneName, LaneNow>,
     /// How long it has been running since it was started; 0 for a draft.
     pub running_for: Millis,
+    /// How far its ramp is, if it has one and has started.
+    pub ramp: Option<Ramp>,
 }
 
 /// A learning lane as it is now.
@@ -168,7 +171,7 @@ pub fn diff(current: &[Current], wanted: &[ExperimentSpec], options: Options) ->
 }
 
 fn add(spec: &ExperimentSpec) -> Change {
-    let verb = state::of_new(spec.state);
+    let verb = state::of_new(spec);
     Change {
         key: spec.key.clone(),
         kind: ChangeKind::Add,
@@ -185,7 +188,7 @@ fn change(plan: &mut Plan, current: &Current, spec: &ExperimentSpec, options: Op
     let mut fields = fields::diff(&current.spec, spec);
     let differs = !fields.is_empty();
     let refused = settled::refusals(current, spec, &fields);
-    let transition = match state::of_declared(current, spec.state, options) {
+    let transition = match state::of_declared(current, spec, options) {
         Ok(transition) => transition,
         Err(refusal) => {
             plan.refused.extend(refused);

@@ -17,6 +17,7 @@ use bandit::experiment::{Arm, ArmId, Millis, RunState};
 use bandit::plan::{Change, ChangeKind, Current, LaneNow, Options, Plan, diff};
 use bandit::policy::Evidence;
 use bandit::posterior::ArmStats;
+use bandit::schedule::Ramp;
 use bandit::spec::{self, model::ExperimentSpec};
 use chrono::{DateTime, Utc};
 
@@ -103,6 +104,16 @@ fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
         assigned_by_arm,
         decisions_per_day: if started { 12_410.2 } else { 0.0 },
         running_for: Millis(if learnt { 7_200_000 } else { 60_000 }),
+        ramp: if directives.contains(&"second_step") {
+            let ramp = &spec.schedule.as_ref().unwrap().ramp;
+            Some(Ramp {
+                traffic: ramp[1].traffic,
+                since: DateTime::<Utc>::UNIX_EPOCH,
+                exposed_before: 0,
+            })
+        } else {
+            None
+        },
     }
 }
 

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 use crate::operations::current::Present;
 use crate::operations::failure::Failure;
+use crate::operations::ramp;
 use crate::store::versions::{self, publish_all_lanes};
 use crate::store::{holds, revisions};
 
@@ -35,10 +36,19 @@ impl Writer<'_> {
         if let Some(spec) = &change.spec {
             let started_at = present.and_then(|it| it.started_at);
             self.put_spec(tx, id, spec, started_at).await?;
+            if let Some(present) = present.filter(|it| it.current.state.has_started()) {
+                ramp::carry_on(tx, present, spec, self.at).await?;
+            }
         }
         if let Some(verb) = change.verb {
             let state = present.map_or(&RunState::Draft, |it| &it.current.state);
             self.put_state(tx, id, state, verb).await?;
+            let spec = change.spec.as_ref();
+            if verb == Verb::Start
+                && let Some(spec) = spec.or_else(|| Some(&present?.current.spec))
+            {
+                ramp::begin(tx, id, spec, self.at).await?;
+            }
         }
         Ok(())
     }

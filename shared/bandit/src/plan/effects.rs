@@ -1,6 +1,7 @@
 //! What a change means for users, in words with figures: who moves, what is stopped, what new units get.
 
 mod lanes;
+mod schedule;
 mod split;
 
 use crate::experiment::{Arm, ArmName, RunState, Verb};
@@ -40,7 +41,8 @@ pub(super) fn of_new(spec: &ExperimentSpec, verb: Option<Verb>) -> Vec<Effect> {
     if verb == Some(Verb::Start) {
         effects.say(format!(
             "starts at once: {} of the eligible units take part, {} of them in the holdback",
-            spec.traffic, spec.holdback
+            schedule::first_traffic(spec),
+            spec.holdback
         ));
         split::of_new(&mut effects, spec);
         learning(&mut effects, spec);
@@ -50,6 +52,7 @@ pub(super) fn of_new(spec: &ExperimentSpec, verb: Option<Verb>) -> Vec<Effect> {
             control(spec)
         ));
     }
+    schedule::of_draft(&mut effects, spec, verb == Some(Verb::Start));
     effects.warnings_first()
 }
 
@@ -78,6 +81,10 @@ pub(super) fn of_change(
         if verb.is_none() {
             effects.say("a draft: nobody is in");
         }
+        let scheduled = |field: &FieldChange| field.path.starts_with("schedule.");
+        if verb.is_some() || fields.iter().any(scheduled) {
+            schedule::of_draft(&mut effects, wanted, verb.is_some());
+        }
         return effects.warnings_first();
     }
     if matches!(current.state, RunState::RolledBack { .. }) && verb.is_none() {
@@ -96,6 +103,7 @@ pub(super) fn of_change(
     holdback(&mut effects, current, wanted);
     lanes::of_change(&mut effects, current, wanted);
     let moved = moved || effects.0.len() > said;
+    schedule::of_change(&mut effects, current, wanted, fields);
     split::of_change(&mut effects, current, wanted);
     if experiment_notes(&current.spec) != experiment_notes(wanted) {
         learning(&mut effects, wanted);
@@ -128,7 +136,8 @@ fn transition(
         Some(Verb::Start) => {
             effects.say(format!(
                 "starts: {} of the eligible units take part, {} of them in the holdback",
-                wanted.traffic, wanted.holdback
+                schedule::first_traffic(wanted),
+                wanted.holdback
             ));
             split::of_new(effects, wanted);
             learning(effects, wanted);
@@ -235,7 +244,7 @@ fn reconfigured_arms(effects: &mut Effects, current: &Current, wanted: &Experime
 }
 
 fn traffic(effects: &mut Effects, current: &Current, wanted: &ExperimentSpec) {
-    let (before, after) = (current.spec.traffic, wanted.traffic);
+    let (before, after) = schedule::traffic(current, wanted);
     if after > before {
         effects.say(format!(
             "traffic {before} -> {after}: nobody who is in moves, and more of the new units take part"

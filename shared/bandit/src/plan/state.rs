@@ -2,7 +2,7 @@
 
 use crate::experiment::{RunState, Verb};
 use crate::plan::{Current, Options};
-use crate::spec::model::DeclaredState;
+use crate::spec::model::{DeclaredState, ExperimentSpec};
 
 /// What the declared state leads to.
 pub(super) struct Transition {
@@ -18,9 +18,11 @@ const NOTHING: Transition = Transition {
 };
 
 /// The verb for a new experiment. One that is declared paused or stopped before it ever ran is created as a draft:
-/// nobody can tell the difference, and its file can be applied to a fresh installation.
-pub(super) fn of_new(wanted: Option<DeclaredState>) -> Option<Verb> {
-    match wanted {
+/// nobody can tell the difference, and its file can be applied to a fresh installation. One that is declared running
+/// and has a start waits for it.
+pub(super) fn of_new(wanted: &ExperimentSpec) -> Option<Verb> {
+    match wanted.state {
+        Some(DeclaredState::Running) if starts_by_itself(wanted) => None,
         Some(DeclaredState::Running) => Some(Verb::Start),
         None | Some(DeclaredState::Draft | DeclaredState::Paused | DeclaredState::Stopped) => None,
     }
@@ -29,12 +31,15 @@ pub(super) fn of_new(wanted: Option<DeclaredState>) -> Option<Verb> {
 /// What it takes to get from the present state to the declared one; refusals come with the way out.
 pub(super) fn of_declared(
     current: &Current,
-    wanted: Option<DeclaredState>,
+    spec: &ExperimentSpec,
     options: Options,
 ) -> Result<Transition, String> {
-    let Some(wanted) = wanted else {
+    let Some(wanted) = spec.state else {
         return Ok(NOTHING);
     };
+    if is_ahead_by_its_schedule(current, spec, wanted) {
+        return Ok(NOTHING);
+    }
     match (&current.state, wanted) {
         // A draft serves control to everyone, as a paused or stopped experiment without units does.
         (RunState::Draft, DeclaredState::Running) => Ok(only(Verb::Start)),
@@ -63,6 +68,34 @@ pub(super) fn of_declared(
         (RunState::Archived { .. }, DeclaredState::Running | DeclaredState::Paused) => {
             Err(refusal(current, "is over", ANOTHER_KEY))
         }
+    }
+}
+
+fn starts_by_itself(spec: &ExperimentSpec) -> bool {
+    let schedule = spec.schedule.as_ref();
+    schedule.is_some_and(|schedule| schedule.start.is_some())
+}
+
+/// The file's own schedule leads on from the state that the file declares: where it does, or is about to, applying the
+/// file again neither refuses nor undoes it.
+fn is_ahead_by_its_schedule(
+    current: &Current,
+    spec: &ExperimentSpec,
+    wanted: DeclaredState,
+) -> bool {
+    let Some(schedule) = &spec.schedule else {
+        return false;
+    };
+    match (wanted, &current.state) {
+        (DeclaredState::Draft, state) => schedule.start.is_some() && state.has_started(),
+        (DeclaredState::Running, RunState::Draft) => schedule.start.is_some(),
+        (DeclaredState::Running | DeclaredState::Paused, RunState::Stopped { since, .. }) => {
+            schedule.stop.is_some_and(|stop| stop <= *since)
+        }
+        (DeclaredState::Running | DeclaredState::Paused, RunState::Archived { .. }) => {
+            schedule.archive_after.is_some()
+        }
+        (DeclaredState::Running | DeclaredState::Paused | DeclaredState::Stopped, _) => false,
     }
 }
 

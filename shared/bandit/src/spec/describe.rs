@@ -33,12 +33,6 @@ pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
             auto.join(", ")
         ));
     }
-    if spec.schedule.is_some() {
-        parts.push(
-            "schedule: the scheduler does not run yet; nothing starts, ramps or stops by itself"
-                .to_owned(),
-        );
-    }
     parts
 }
 

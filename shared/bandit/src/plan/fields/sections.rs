@@ -278,7 +278,8 @@ pub(super) fn schedule(
     );
 }
 
-fn ramp_text(steps: &[RampStep]) -> String {
+/// Such as `5% for 1h and 500 samples, 50% for 1d`.
+pub(in crate::plan) fn ramp_text(steps: &[RampStep]) -> String {
     let words: Vec<String> = steps
         .iter()
         .map(|step| {
