@@ -4,9 +4,12 @@
 //! wanted ([`effect`]), the [`runtime`] does it, and answers with the next message. [`view`] draws the model.
 //! `update` and `view` are pure: no clock, no IO; every test drives them with plain data.
 //!
+//! What both say alike is in [`calendar`] and [`units`].
+//!
 //! The twin is [`cli`] (what can be typed), [`cmd`] (one module a command), [`demo`] and [`output`] (the only place that
 //! prints).
 
+pub mod calendar;
 pub mod cli;
 pub mod cmd;
 pub mod command;

@@ -12,7 +12,7 @@ use console::theme::{Theme, ThemeName};
 use console::update::update;
 use console::view;
 use protocol::decision::DecisionLine;
-use protocol::experiments::{Detail, GuardrailRow, LaneDetail, Row, Stale};
+use protocol::experiments::{Detail, GuardrailRow, LaneDetail, Row, ScheduleRow, Stale};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -290,6 +290,33 @@ fn a_recommendation_is_marked_in_the_list_said_on_the_screen_and_explained_in_it
         let shown = styled(&model, ThemeName::Dark, Glyphs::UNICODE);
         insta::assert_snapshot!(format!("decision_part_{at}"), shown);
     }
+}
+
+#[test]
+fn what_comes_by_the_calendar_is_said_in_the_list_and_on_the_screen() {
+    let ramping = Row {
+        traffic: 0.05,
+        schedule: Some(fixtures::ramping()),
+        ..checkout_button()
+    };
+    let mut model = watching((80, 24), false, vec![ramping.clone()]);
+    insta::assert_snapshot!("calendar_list", text(&model, Glyphs::UNICODE));
+    press(&mut model, "enter");
+    let id = model.next_call - 1;
+    let shown = Reply::Detail(Box::new(detail(ramping)));
+    update(&mut model, reply(id, shown));
+    insta::assert_snapshot!("calendar_detail", text(&model, Glyphs::UNICODE));
+
+    let waits = Row {
+        state: "draft".into(),
+        schedule: Some(ScheduleRow {
+            starts_at: Some(fixtures::ago(-90_000)),
+            ..ScheduleRow::default()
+        }),
+        ..checkout_button()
+    };
+    let model = watching((80, 24), false, vec![waits]);
+    insta::assert_snapshot!("calendar_draft", text(&model, Glyphs::UNICODE));
 }
 
 #[test]

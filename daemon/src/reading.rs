@@ -14,6 +14,7 @@ mod origin;
 mod remembered;
 mod results;
 mod row;
+mod schedule;
 mod whatif;
 
 use std::sync::Arc;

@@ -94,6 +94,11 @@ fn heading(detail: &Detail) -> Text {
         percent(row.holdback),
         row.reward
     ));
+    if let Some(schedule) = &row.schedule {
+        for said in crate::calendar::sentences(schedule, detail.now) {
+            text.say(format!("  {said}"));
+        }
+    }
     let assigned = format!(
         "{} units assigned, {:.1} new a second; ",
         count(row.assigned),

@@ -8,8 +8,8 @@ use protocol::evaluation::{Evaluation, WhatIf};
 use protocol::evidence::{ArmEvidence, Contrast, LaneEvidence};
 use protocol::experiments::{
     AllocationPoint, ArmInFlight, ArmInsight, ArmRow, Detail, EarnedRow, ExplainStep, Explanation,
-    GuardrailRow, Insights, LaneDifference, LaneResults, Results, Row, StoredAssignment,
-    TimelineEntry,
+    GuardrailRow, Insights, LaneDifference, LaneResults, RampRow, Results, Row, ScheduleRow,
+    StoredAssignment, TimelineEntry,
 };
 use protocol::plans::{Applied, Change, ChangeKind, Effect, FieldChange, PlanReply};
 use uuid::Uuid;
@@ -70,7 +70,7 @@ pub(super) fn row() -> Row {
         policy: "thompson".into(),
         lane: "main".into(),
         revision: 12,
-        traffic: 1.0,
+        traffic: 0.05,
         holdback: 0.05,
         floor: 0.01,
         reward: "purchase within 1d, revoked by refund".into(),
@@ -92,6 +92,19 @@ pub(super) fn row() -> Row {
         ],
         holds: vec![],
         decision: None,
+        schedule: Some(ScheduleRow {
+            stops_at: Some(ago(-93_600)),
+            ramp: Some(RampRow {
+                step: 1,
+                steps: 3,
+                traffic: 0.05,
+                next: 0.5,
+                held_until: ago(-2_580),
+                samples: 312,
+                min_samples: 500,
+            }),
+            ..ScheduleRow::default()
+        }),
         stale: None,
     }
 }
@@ -113,6 +126,7 @@ pub(super) fn young_row() -> Row {
         decisions_per_sec: 0.0,
         assigned: 0,
         burn_in: Some("burn-in: 0 of 100 rewards on list_price".into()),
+        schedule: None,
         arms: vec![untouched("list_price"), untouched("discount")],
         guardrails: vec![],
         not_active: vec![],

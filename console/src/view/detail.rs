@@ -11,6 +11,7 @@ use ratatui::text::Line;
 
 use super::paper::{Paper, heading, line, plain};
 use super::{bands, decision, guardrails, posterior, text};
+use crate::calendar::sentences;
 use crate::model::Model;
 use crate::model::detail::Pane;
 use crate::theme::{Role, Theme};
@@ -156,6 +157,7 @@ fn gone(model: &Model, theme: &Theme) -> Vec<Line<'static>> {
 fn all(model: &Model, row: &Row, theme: &Theme, body: Rect, level: Level) -> Vec<Line<'static>> {
     let width = body.width;
     let mut lines = state_line(row, theme, width);
+    lines.extend(calendar(model, row, theme, width));
     lines.extend(decision::said(row, theme, width));
     lines.push(heading(theme, &posterior_title(row, theme, width), width));
     if level >= Level::Table {
@@ -191,6 +193,7 @@ fn one(model: &Model, row: &Row, theme: &Theme, body: Rect, pane: Pane) -> Vec<L
     match pane {
         Pane::All | Pane::Posterior => {
             lines.extend(state_line(row, theme, width));
+            lines.extend(calendar(model, row, theme, width));
             lines.extend(decision::said(row, theme, width));
             lines.push(heading(theme, &posterior_title(row, theme, width), width));
             let ridges = posterior::ridges(row, theme, width);
@@ -269,6 +272,20 @@ fn state_line(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
             plain(theme, Role::Warn, format!(" {said}"))
         })
         .collect()
+}
+
+/// What comes by the calendar, in one line; its end is in the command line's `show`.
+fn calendar(model: &Model, row: &Row, theme: &Theme, width: u16) -> Option<Line<'static>> {
+    let (schedule, now) = row.schedule.as_ref().zip(model.daemon_now())?;
+    let said = sentences(schedule, now).join("; ");
+    let room = usize::from(width).saturating_sub(3);
+    let said = text::clip(&text::capital(&said), room, theme.glyphs.ellipsis);
+    let role = if schedule.waits.is_some() {
+        Role::Warn
+    } else {
+        Role::Accent
+    };
+    Some(plain(theme, role, format!(" {said}")))
 }
 
 fn allocation(

@@ -25,22 +25,22 @@ pub(super) struct Figures {
 pub(super) struct OfOne<'a> {
     pub(super) leading: Option<&'a LaneStats>,
     pub(super) assigned: u64,
+    /// As far as they are folded.
+    pub(super) exposed: u64,
     pub(super) decisions_per_sec: f64,
     pub(super) decision: Option<&'a Line>,
 }
 
 impl Figures {
     pub(super) fn of(&self, live: &Live) -> OfOne<'_> {
-        let counted: u64 = self
-            .sums
-            .range((live.id, LaneId(0))..=(live.id, LaneId(u16::MAX)))
-            .flat_map(|(_, arms)| arms.values())
-            .map(|stats| stats.assigned)
-            .sum();
+        let all = (live.id, LaneId(0))..=(live.id, LaneId(u16::MAX));
+        let arms = || self.sums.range(all.clone()).flat_map(|(_, it)| it.values());
+        let counted: u64 = arms().map(|stats| stats.assigned).sum();
         let uncounted = self.uncounted.get(&live.id).copied().unwrap_or_default();
         OfOne {
             leading: self.sums.get(&(live.id, live.leading_lane().id)),
             assigned: counted + uncounted.assigned,
+            exposed: arms().map(|stats| stats.exposed).sum(),
             decisions_per_sec: self.per_sec.get(&live.id).copied().unwrap_or(0.0),
             decision: self.decisions.get(&live.id),
         }

@@ -22,6 +22,7 @@ pub(super) struct Last {
     pub(super) at: DateTime<Utc>,
     leading: Option<LaneStats>,
     assigned: u64,
+    exposed: u64,
     decision: Option<Line>,
 }
 
@@ -34,6 +35,7 @@ impl Remembered {
                 at,
                 leading: of.leading.cloned(),
                 assigned: of.assigned,
+                exposed: of.exposed,
                 decision: of.decision.cloned(),
             };
             known.insert(live.id, Arc::new(last));
@@ -55,6 +57,7 @@ impl Last {
         OfOne {
             leading: self.leading.as_ref(),
             assigned: self.assigned,
+            exposed: self.exposed,
             decisions_per_sec: 0.0,
             decision: self.decision.as_ref(),
         }

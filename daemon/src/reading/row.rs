@@ -10,6 +10,7 @@ use protocol::experiments::{GuardrailRow, RewardScale, Row};
 use super::beliefs::{Beliefs, arm_rows};
 use super::decision;
 use super::figures::OfOne;
+use super::schedule::schedule;
 use crate::publication::{evidence_from, next_publication};
 use crate::store::state::LaneStats;
 use crate::store::versions;
@@ -40,7 +41,7 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
         },
         lane: lane.name.to_string(),
         revision: live.revision.0,
-        traffic: live.spec.traffic.get(),
+        traffic: live.serving.traffic.get(),
         holdback: live.spec.holdback.get(),
         floor: lane.policy.floor.get(),
         reward: live.spec.reward.describe(),
@@ -57,6 +58,7 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
         not_active,
         holds: live.holds.clone(),
         decision: figures.decision.and_then(|line| decision::line(live, line)),
+        schedule: schedule(live, figures.exposed, now),
         stale: None,
     }
 }

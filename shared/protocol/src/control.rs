@@ -9,7 +9,7 @@ use crate::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
 use crate::refusal::Refusal;
 
 /// The version of this contract. A daemon answers every older minor of its major.
-pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 1 };
+pub const PROTOCOL: ProtocolVersion = ProtocolVersion { major: 1, minor: 2 };
 
 /// Longest time a `watch` is held open: below the 20 s after which a console calls its data stale.
 pub const MAX_WATCH_MS: u64 = 15_000;

@@ -35,7 +35,7 @@ pub struct Row {
     pub lane: String,
     /// The revision of its last change.
     pub revision: u64,
-    /// The share of eligible units that take part.
+    /// The share of eligible units that take part now: while a ramp runs, that of its step.
     pub traffic: f64,
     /// The share of participants in the holdback lane.
     pub holdback: f64,
@@ -72,9 +72,51 @@ pub struct Row {
     /// What is recommended; `None` where the file does not ask, before the first look, and once it has ended.
     #[serde(default)]
     pub decision: Option<DecisionLine>,
+    /// What comes by the calendar; `None` where nothing does. Since 1.2.
+    #[serde(default)]
+    pub schedule: Option<ScheduleRow>,
     /// Of when it is, while the database is away; `None`: of now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Stale>,
+}
+
+/// What comes by the calendar. Since 1.2.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ScheduleRow {
+    /// When the draft starts.
+    #[serde(default)]
+    pub starts_at: Option<DateTime<Utc>>,
+    /// When it stops.
+    #[serde(default)]
+    pub stops_at: Option<DateTime<Utc>>,
+    /// When what has stopped is archived.
+    #[serde(default)]
+    pub archives_at: Option<DateTime<Utc>>,
+    /// Where the ramp stands; `None` once it is over.
+    #[serde(default)]
+    pub ramp: Option<RampRow>,
+    /// Why something that is due does not happen.
+    #[serde(default)]
+    pub waits: Option<String>,
+}
+
+/// Where a ramp stands. Since 1.2.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RampRow {
+    /// Which step is served, from 1.
+    pub step: u32,
+    /// How many there are, the one with all of the declared traffic included.
+    pub steps: u32,
+    /// The traffic of this step, in `0..=1`.
+    pub traffic: f64,
+    /// The traffic of the next one.
+    pub next: f64,
+    /// The next one comes no sooner.
+    pub held_until: DateTime<Utc>,
+    /// Units exposed at this step.
+    pub samples: u64,
+    /// Units that are needed before the next one.
+    pub min_samples: u64,
 }
 
 /// What the daemon knows of an experiment without the database.

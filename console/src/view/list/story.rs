@@ -1,9 +1,11 @@
 //! The selected experiment in two lines: what it is, and what to know about it now.
 
+use chrono::{DateTime, Utc};
 use protocol::decision::DecisionLine;
 use protocol::experiments::Row;
 
 use super::super::{decision, text};
+use crate::calendar::sentences;
 use crate::model::Model;
 use crate::theme::Role;
 
@@ -60,14 +62,21 @@ fn now(model: &Model, row: &Row) -> (Role, String) {
         return (Role::Warn, format!("{state}{by}{at}{why}"));
     }
     if row.state == "draft" {
-        return (
-            Role::Dim,
-            "Draft: takes no traffic. T starts it.".to_owned(),
-        );
+        let comes = schedule(row, now).map(|comes| format!("Draft: {comes}. T starts it now."));
+        let draft = comes.unwrap_or_else(|| "Draft: takes no traffic. T starts it.".to_owned());
+        return (Role::Dim, draft);
     }
     let waits = |decision: &&DecisionLine| decision.decision != "keep_running";
     if let Some(decision) = row.decision.as_ref().filter(waits) {
         return (decision::role(decision), decision.sentence.clone());
+    }
+    if let Some(waits) = row.schedule.as_ref().and_then(|it| it.waits.as_ref()) {
+        return (Role::Warn, text::capital(waits));
+    }
+    if row.schedule.as_ref().is_some_and(|it| it.ramp.is_some())
+        && let Some(comes) = schedule(row, now)
+    {
+        return (Role::Accent, text::capital(&comes));
     }
     if let Some(burn_in) = &row.burn_in {
         let why = burn_in.trim_start_matches("burn-in: ");
@@ -92,6 +101,12 @@ fn now(model: &Model, row: &Row) -> (Role, String) {
         Role::Dim,
         format!("Policy version {}{published}", row.version),
     )
+}
+
+/// What comes by the calendar.
+fn schedule(row: &Row, now: Option<DateTime<Utc>>) -> Option<String> {
+    let said = sentences(row.schedule.as_ref()?, now?);
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// What is declared and not watched: guardrails by name if they are few, then the other parts by theirs.
