@@ -40,13 +40,15 @@ pub enum Action {
     Apply,
     /// Change one experiment's state.
     Do(Verb),
+    /// Ack or silence an alert, or have it sent again.
+    Answer,
 }
 
 /// Whether `principal` may do `action`.
 pub fn authorize(principal: &Principal, action: Action) -> Result<(), Refusal> {
     let allowed = match (principal.role, action) {
         (Role::Operator, _) | (Role::Observer, Action::Look) => true,
-        (Role::Observer, Action::Apply | Action::Do(_)) => false,
+        (Role::Observer, Action::Apply | Action::Do(_) | Action::Answer) => false,
     };
     if allowed {
         return Ok(());
@@ -68,6 +70,7 @@ impl Action {
             Self::Look => "look",
             Self::Apply => "apply",
             Self::Do(verb) => verb.as_str(),
+            Self::Answer => "answer alerts",
         }
     }
 }
@@ -78,7 +81,7 @@ mod tests {
 
     #[test]
     fn observers_look_and_operators_do_everything() {
-        let all: Vec<Action> = [Action::Look, Action::Apply]
+        let all: Vec<Action> = [Action::Look, Action::Apply, Action::Answer]
             .into_iter()
             .chain(Verb::ALL.map(Action::Do))
             .collect();

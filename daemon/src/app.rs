@@ -42,10 +42,11 @@ pub async fn serve(mut reloading: Reloading, data_dir: DataDir) -> Result<(), Ap
 
     let mut base = Base::default();
     let config = Arc::clone(reloading.config());
+    let channels = reloading.alert_channels();
     let mut orphaned = std::pin::pin!(parent.ended(config.die_with_parent));
     // Dropping a half-built daemon is safe: nothing was acknowledged.
     let built = tokio::select! {
-        built = build(&config, &data_dir, &mut parts, &mut base, watched_phase) => built,
+        built = build(&config, &data_dir, &mut parts, &mut base, watched_phase, channels) => built,
         asked = signals.stop() => {
             tracing::info!(?asked, "told to stop while starting");
             drain(base, parts, config.drain_timeout).await;

@@ -1,5 +1,7 @@
 //! What the daemon is told: flags over environment over file over defaults, every value with its origin.
 
+mod channel;
+mod channels;
 mod error;
 mod file;
 mod key;
@@ -10,6 +12,7 @@ mod suggest;
 mod typed;
 mod usual;
 
+pub use channel::{Channel, Smtp, SmtpTls, Target};
 pub use error::{ConfigError, ConfigProblem};
 pub use key::{KEYS, Key, Kind};
 pub use layers::{Inputs, Origin, Setting};
@@ -27,8 +30,8 @@ pub struct Loaded {
 
 /// Reads the layers and checks the result; all problems at once.
 pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigError> {
-    let settings = layers::resolve(inputs)?;
-    let config = reader::read(&settings, inputs)?;
+    let (settings, channels) = layers::resolve(inputs)?;
+    let config = reader::read(&settings, &channels, inputs)?;
     Ok(Loaded { config, settings })
 }
 

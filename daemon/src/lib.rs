@@ -6,6 +6,7 @@
 
 mod accept;
 pub mod access;
+pub mod alerts;
 pub mod app;
 pub mod breaker;
 pub mod calls;

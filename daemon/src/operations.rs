@@ -7,6 +7,7 @@
 //! Refusals that were judged under the lock leave an audit row too, without a new revision: who tried
 //! what, and why not, is part of the story. A request that was malformed leaves none.
 
+mod alerts;
 mod apply;
 mod current;
 mod emergency;

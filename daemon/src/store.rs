@@ -1,6 +1,7 @@
 //! All SQL of the daemon, one file per aggregate; nothing outside this module speaks SQL.
 
 pub mod activity;
+pub mod alerts;
 pub mod assignments;
 pub mod audit;
 mod copy;

@@ -69,6 +69,7 @@ pub struct Reports {
     decide: watch::Receiver<LastRun>,
     schedules: watch::Receiver<LastRun>,
     retention: watch::Receiver<LastRun>,
+    others: Vec<(&'static str, watch::Receiver<LastRun>)>,
 }
 
 impl Workers {
@@ -137,6 +138,7 @@ impl Workers {
                 decide,
                 schedules,
                 retention,
+                others: Vec::new(),
             },
             tasks: vec![
                 tokio::spawn(folding),
@@ -166,15 +168,24 @@ impl Workers {
 }
 
 impl Reports {
+    /// These, and those of another worker.
+    #[must_use]
+    pub fn with(mut self, role: &'static str, report: watch::Receiver<LastRun>) -> Self {
+        self.others.push((role, report));
+        self
+    }
+
     /// By role.
     pub fn newest(&self) -> Vec<(&'static str, LastRun)> {
-        vec![
+        let mut runs = vec![
             ("fold", newest(&self.fold)),
             ("publish", newest(&self.publish)),
             ("decisions", newest(&self.decide)),
             ("schedules", newest(&self.schedules)),
             ("retention", newest(&self.retention)),
-        ]
+        ];
+        runs.extend(self.others.iter().map(|(role, run)| (*role, newest(run))));
+        runs
     }
 }
 

@@ -14,10 +14,11 @@ use super::database::OpenDatabase;
 use super::opening::{self, Opened, Start, Without};
 use super::parts::Parts;
 use crate::accept;
+use crate::alerts;
 use crate::breaker::{Breaker, Probe};
 use crate::calls::Calls;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Channel, Config};
 use crate::http::admin::{self, Phase, Watched};
 use crate::http::{DataPort, DataServer, Leaving};
 use crate::ingest::{Ingest, Outage, Standing};
@@ -30,6 +31,7 @@ use crate::sticky::Sticky;
 use crate::store::{PoolSize, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::unit_secret::UnitSecret;
+use crate::workers::runner::LastRun;
 use crate::workers::{Reports, Workers, sizes};
 use crate::world::{Saver, WorldHandle};
 
@@ -55,6 +57,7 @@ pub(super) async fn build(
     parts: &mut Parts,
     base: &mut Base,
     phase: watch::Receiver<Phase>,
+    channels: watch::Receiver<Arc<[Channel]>>,
 ) -> Result<Addresses, AppError> {
     // The admin port comes first and goes last: it tells how the rest is doing.
     let watched = Watched {
@@ -102,7 +105,8 @@ pub(super) async fn build(
 
     // Unique to this run: a daemon that was started again must not take itself for its predecessor.
     let holder = format!("pid {} {}", std::process::id(), uuid::Uuid::now_v7());
-    let reports = start_workers(config, parts, (&store, &world, &clock), &holder);
+    let ground = (&store, &world, &clock, &standing);
+    let reports = start_workers(config, parts, ground, &holder, channels);
 
     let breaker = outage.breaker.clone();
     let (ingest, writers) = Ingest::start(
@@ -165,8 +169,9 @@ pub(super) async fn build(
 fn start_workers(
     config: &Config,
     parts: &mut Parts,
-    (store, world, clock): (&Store, &WorldHandle, &Clock),
+    (store, world, clock, standing): (&Store, &WorldHandle, &Clock, &Standing),
     holder: &str,
+    channels: watch::Receiver<Arc<[Channel]>>,
 ) -> Reports {
     let part = parts.add("sizes");
     part.run(sizes::watch(store.clone(), part.stop()));
@@ -177,6 +182,47 @@ fn start_workers(
     let workers = Workers::start(store, world, operations, clock, holder, keep, &stop);
     let reports = workers.reports();
     part.run(workers.join());
+    let ground = (store, clock, standing);
+    start_alerts(config, parts, ground, holder, channels, reports)
+}
+
+/// Which daemon this is, of several on one database: the same after a restart.
+fn place(config: &Config) -> String {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy().into_owned();
+    format!("{host}:{}", config.data_listen.port())
+}
+
+/// The sending of alerts, with its report among the others, and what makes alerts of the platform itself.
+fn start_alerts(
+    config: &Config,
+    parts: &mut Parts,
+    (store, clock, standing): (&Store, &Clock, &Standing),
+    holder: &str,
+    channels: watch::Receiver<Arc<[Channel]>>,
+    reports: Reports,
+) -> Reports {
+    let part = parts.add("alerts");
+    let (report, newest) = watch::channel(LastRun::default());
+    let alerts = alerts::Role {
+        store: store.clone(),
+        clock: clock.clone(),
+        holder: holder.to_owned(),
+        environment: config.environment.clone(),
+        channels,
+    };
+    part.run(alerts.run(report, part.stop()));
+    let reports = reports.with("alerts", newest);
+    let part = parts.add("platform");
+    let platform = alerts::Platform {
+        store: store.clone(),
+        clock: clock.clone(),
+        reports: reports.clone(),
+        standing: standing.clone(),
+        spool_limit: config.spool_bytes,
+        place: place(config),
+    };
+    part.run(platform.run(part.stop()));
     reports
 }
 

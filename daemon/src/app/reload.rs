@@ -4,7 +4,9 @@
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-use crate::config::{self, Config, Inputs, Key, Loaded, Setting};
+use tokio::sync::watch;
+
+use crate::config::{self, Channel, Config, Inputs, Key, Loaded, Setting};
 use crate::telemetry::LogFilter;
 
 /// The configuration in force, and what it is read from.
@@ -13,6 +15,7 @@ pub struct Reloading {
     inputs: Inputs,
     settings: Vec<Setting>,
     config: Arc<Config>,
+    channels: watch::Sender<Arc<[Channel]>>,
     log: Option<LogFilter>,
 }
 
@@ -22,6 +25,7 @@ impl Reloading {
         Self {
             inputs,
             settings: loaded.settings,
+            channels: watch::Sender::new(Arc::clone(&loaded.config.alert_channels)),
             config: Arc::new(loaded.config),
             log,
         }
@@ -30,6 +34,11 @@ impl Reloading {
     /// What is in force.
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    /// Where alerts go, now and after every time it was read.
+    pub(super) fn alert_channels(&self) -> watch::Receiver<Arc<[Channel]>> {
+        self.channels.subscribe()
     }
 
     /// A variable of the environment that it is read from.
@@ -70,6 +79,9 @@ impl Reloading {
         if let Some(log) = &self.log {
             log.follow(&self.config);
         }
+        // Whether or not they changed: what a secret's file holds is not compared here.
+        self.channels
+            .send_replace(Arc::clone(&self.config.alert_channels));
         count("ok");
         tracing::info!(changed = names(&live), "the configuration was read again");
         if !fixed.is_empty() {

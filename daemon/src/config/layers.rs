@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use directories::ProjectDirs;
 
 use super::error::{ConfigError, ConfigProblem};
-use super::file;
+use super::file::{self, Written, WrittenChannel};
 use super::key::{KEYS, Key};
 
 /// Everything that the configuration is made of. Reading it is the only time the environment is looked at.
@@ -116,11 +116,14 @@ impl Inputs {
     }
 }
 
-/// The winning value of every key.
-pub(super) fn resolve(inputs: &Inputs) -> Result<Vec<Setting>, ConfigError> {
-    let mut written = match inputs.file() {
+/// The winning value of every key, and the alert channels of the file, where alone they can be.
+pub(super) fn resolve(inputs: &Inputs) -> Result<(Vec<Setting>, Vec<WrittenChannel>), ConfigError> {
+    let Written {
+        values: mut written,
+        channels,
+    } = match inputs.file() {
         Some(path) => read(&path)?,
-        None => BTreeMap::new(),
+        None => Written::default(),
     };
     let mut setting = |key: &'static Key| {
         let flag = inputs.flags.get(key.name);
@@ -141,10 +144,10 @@ pub(super) fn resolve(inputs: &Inputs) -> Result<Vec<Setting>, ConfigError> {
             },
         }
     };
-    Ok(KEYS.iter().map(&mut setting).collect())
+    Ok((KEYS.iter().map(&mut setting).collect(), channels))
 }
 
-fn read(path: &Path) -> Result<BTreeMap<&'static str, (String, Origin)>, ConfigError> {
+fn read(path: &Path) -> Result<Written, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
         problems: vec![ConfigProblem::Unreadable {
             path: path.to_owned(),

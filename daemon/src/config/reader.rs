@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bandit::experiment::Millis;
@@ -13,7 +14,9 @@ use directories::ProjectDirs;
 use protocol::transport::default_socket;
 use sqlx::postgres::PgConnectOptions;
 
+use super::channels;
 use super::error::{ConfigError, ConfigProblem};
+use super::file::WrittenChannel;
 use super::layers::{Inputs, Origin, Setting};
 use super::typed::{Config, Database, LogFormat, Secret};
 use super::usual::{usual_data_dir, usual_log_dir};
@@ -26,12 +29,20 @@ use crate::store::{PoolSize, Pooler};
 const USUAL_DRAIN_DELAY: Duration = Duration::from_secs(5);
 
 /// Checks every value.
-pub(super) fn read(settings: &[Setting], inputs: &Inputs) -> Result<Config, ConfigError> {
+pub(super) fn read(
+    settings: &[Setting],
+    written: &[WrittenChannel],
+    inputs: &Inputs,
+) -> Result<Config, ConfigError> {
     let mut reader = Reader {
         settings,
         problems: Vec::new(),
     };
-    let config = reader.config(inputs);
+    let mut config = reader.config(inputs);
+    match channels::read(written, inputs) {
+        Ok(channels) => config.alert_channels = channels.into(),
+        Err(mut problems) => reader.problems.append(&mut problems),
+    }
     if reader.problems.is_empty() {
         return Ok(config);
     }
@@ -83,6 +94,7 @@ impl Reader<'_> {
             log_format: self.log_format(),
             log_files: self.number("log_files", 14, 1..=3650),
             die_with_parent,
+            alert_channels: Arc::default(),
             data_dir,
             log_dir,
         }

@@ -1,4 +1,4 @@
-//! `config show`: every key, its value, where it came from. Secrets stay hidden.
+//! `config show`: every key, its value, where it came from, and where alerts go. Secrets stay hidden.
 
 use std::fmt::Write;
 
@@ -16,6 +16,16 @@ pub fn show(loaded: &Loaded) -> String {
     let mut text = String::new();
     for (assignment, origin) in lines {
         let _ = writeln!(text, "{assignment:width$}  # {origin}");
+    }
+    for channel in loaded.config.alert_channels.iter() {
+        let _ = writeln!(
+            text,
+            "[[alert_channel]] {}: {} at {}, from {}",
+            channel.name,
+            channel.kind(),
+            channel.place(),
+            channel.least.as_str()
+        );
     }
     text
 }

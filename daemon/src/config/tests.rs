@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{ConfigError, Inputs, Loaded, Origin, load, show};
+use super::{Channel, ConfigError, Inputs, Loaded, Origin, load, show};
 
 fn inputs(flags: &[(&'static str, &str)], environment: &[(&str, &str)]) -> Inputs {
     Inputs {
@@ -138,5 +138,173 @@ fn events_are_kept_for_ever_unless_asked_otherwise_and_never_for_less_than_ids_a
     ] {
         let refused = refusal(keep(text));
         assert!(refused.contains(words), "{refused}");
+    }
+}
+
+const CHANNELS: &str = r#"
+[[alert_channel]]
+name = "oncall"
+kind = "webhook"
+url = "https://hooks.example.com/canary-path"
+secret_file = "DIR/secret"
+
+[[alert_channel]]
+name = "chat"
+kind = "slack"
+severity = "critical"
+url_env = "CHAT_URL"
+
+[[alert_channel]]
+name = "am"
+kind = "alertmanager"
+url = ["http://10.0.0.1:9093", "http://10.0.0.2:9093/am"]
+allow_private = true
+
+[[alert_channel]]
+name = "mail"
+kind = "smtp"
+server = "smtp.example.com"
+username = "pitboss"
+password_file = "DIR/password"
+from = "Pitboss <pitboss@example.com>"
+to = ["ana@example.com", "bo@example.com"]
+"#;
+
+/// `text` with DIR as a directory that holds the secrets.
+fn with_channels(text: &str) -> Result<Loaded, ConfigError> {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, secret: &str| {
+        std::fs::write(directory.path().join(name), secret).unwrap();
+    };
+    write(
+        "secret",
+        "whsec_Y2FuYXJ5LXNlY3JldC1vZi0zMi1ieXRlcy1sZW5ndGg=\n",
+    );
+    write("short", "whsec_Y2FuYXJ5\n");
+    write("password", "canary-password\n");
+    let text = text.replace("DIR", &directory.path().display().to_string());
+    let chat = "https://hooks.slack.com/services/canary-token";
+    with_file(inputs(&[], &[("CHAT_URL", chat)]), &text)
+}
+
+#[test]
+fn alert_channels_are_read_and_nothing_secret_is_shown() {
+    let loaded = with_channels(CHANNELS).unwrap();
+    let channels = &loaded.config.alert_channels;
+    let kinds: Vec<&str> = channels.iter().map(Channel::kind).collect();
+    assert_eq!(kinds, ["webhook", "slack", "alertmanager", "smtp"]);
+    let shown = show(&loaded);
+    for line in [
+        "[[alert_channel]] oncall: webhook at https://hooks.example.com, from warning",
+        "[[alert_channel]] chat: slack at https://hooks.slack.com, from critical",
+        "[[alert_channel]] am: alertmanager at http://10.0.0.1:9093, http://10.0.0.2:9093, from warning",
+        "[[alert_channel]] mail: smtp at smtp.example.com:587 for ana@example.com, bo@example.com, from warning",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let seen = format!("{shown}{:?}", loaded.config);
+    assert!(!seen.contains("canary"), "{seen}");
+    assert!(!seen.contains("Y2FuYXJ5"), "{seen}");
+}
+
+#[test]
+fn what_is_wrong_with_a_channel_is_told_with_its_line_and_a_fix() {
+    let one = |lines: &str| format!("[[alert_channel]]\nname = \"x\"\n{lines}");
+    for (text, words) in [
+        ("alert_channel = 1".to_owned(), "under [[alert_channel]]"),
+        (
+            "alert_chanel = 1".to_owned(),
+            "did you mean `alert_channel`",
+        ),
+        (
+            one("kind = \"pager\""),
+            ":3: kind: `pager` is none of webhook",
+        ),
+        (
+            one("kind = \"slack\"\nurl_fil = \"x\""),
+            ":4: unknown key `url_fil`; did you mean `url_file`",
+        ),
+        (
+            one("kind = \"slack\"\nurl_file = \"x\"\nto = \"y\""),
+            ":5: to: a channel of kind slack has url_file",
+        ),
+        (one("kind = \"slack\""), "in the file that this names"),
+        (
+            one("kind = \"slack\"\nurl_env = \"NOT_SET\""),
+            "the variable NOT_SET is not set",
+        ),
+        (
+            one("kind = \"slack\"\nurl_file = \"relative\""),
+            "not an absolute path",
+        ),
+        (
+            one("kind = \"teams\"\nurl_file = \"/nowhere/x\""),
+            "/nowhere/x",
+        ),
+        (
+            one(
+                "kind = \"webhook\"\nurl = \"http://hooks.example.com\"\nsecret_file = \"DIR/secret\"",
+            ),
+            "use https://",
+        ),
+        (
+            one(
+                "kind = \"webhook\"\nurl = \"https://169.254.169.254/\"\nsecret_file = \"DIR/secret\"",
+            ),
+            "not a public address",
+        ),
+        (
+            one("kind = \"webhook\"\nurl = \"https://a.example\"\nsecret_file = \"DIR/short\""),
+            "24 to 64 bytes",
+        ),
+        (
+            one("kind = \"webhook\"\nurl = \"https://a.example\""),
+            "what is signed with?",
+        ),
+        (
+            one("kind = \"alertmanager\"\nurl = \"http://10.0.0.1\""),
+            "allow_private = true",
+        ),
+        (
+            one("kind = \"smtp\"\nserver = \"a\"\nfrom = \"nobody\"\nto = [\"a@b.example\"]"),
+            ":5: from: `nobody` is not an address",
+        ),
+        (
+            one(
+                "kind = \"smtp\"\nserver = \"a/b\"\nfrom = \"a@b.example\"\nto = [\"a@b.example\"]",
+            ),
+            "not HOST:PORT",
+        ),
+        (
+            one(
+                "kind = \"smtp\"\nserver = \"a\"\ntls = \"never\"\nfrom = \"a@b.example\"\nto = \"a@b.example\"",
+            ),
+            "allow_private = true as well",
+        ),
+        (
+            one(
+                "kind = \"smtp\"\nserver = \"a\"\nusername = \"u\"\nfrom = \"a@b.example\"\nto = \"a@b.example\"",
+            ),
+            "it needs a password",
+        ),
+        (
+            one("kind = \"slack\"\nseverity = \"bad\"\nurl_env = \"CHAT_URL\""),
+            "neither warning",
+        ),
+        (
+            format!(
+                "{0}\n{0}",
+                one("kind = \"slack\"\nurl_env = \"CHAT_URL\"\n")
+            ),
+            "there are two channels `x`",
+        ),
+        (
+            "[[alert_channel]]\nkind = \"slack\"\nurl_env = \"CHAT_URL\"".to_owned(),
+            ":1: name: the channel needs a name",
+        ),
+    ] {
+        let refused = refusal(with_channels(&text));
+        assert!(refused.contains(words), "{text}\n{refused}");
+        assert!(!refused.contains("canary"), "{refused}");
     }
 }

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
+use super::channel::Channel;
 use crate::postgres::ClusterSettings;
 use crate::store::{PoolSize, Pooler};
 
@@ -59,10 +61,13 @@ pub struct Config {
     pub log_files: usize,
     /// Whether to stop with the process that started this one.
     pub die_with_parent: bool,
+    /// Where alerts go.
+    pub alert_channels: Arc<[Channel]>,
 }
 
 impl Config {
-    /// This, with the keys of `newer` that may change while the daemon runs; [`Key::is_live`] names the same.
+    /// This, with the keys of `newer` that may change while the daemon runs; [`Key::is_live`] names the same
+    /// but for the alert channels, which are no key.
     ///
     /// [`Key::is_live`]: super::Key::is_live
     #[must_use]
@@ -71,6 +76,7 @@ impl Config {
             log: newer.log.clone(),
             drain_timeout: newer.drain_timeout,
             drain_delay: newer.drain_delay,
+            alert_channels: Arc::clone(&newer.alert_channels),
             ..self.clone()
         }
     }

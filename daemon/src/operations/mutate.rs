@@ -31,6 +31,11 @@ pub(super) trait Change: Send + Sync + 'static {
 
     fn request(&self) -> &Request;
 
+    /// Whether it changes what is served: only then is there a new revision, and a plan that was made before is stale.
+    fn is_of_the_world(&self) -> bool {
+        true
+    }
+
     /// Judges first and writes only then: a refusal is committed together with its audit row.
     fn carry_out<'a>(
         &'a self,
@@ -150,7 +155,8 @@ async fn in_transaction<C: Change>(
         }
     };
     let (result, revision) = match &answer {
-        Ok(_) => ("ok", mutation.next()),
+        Ok(_) if change.is_of_the_world() => ("ok", mutation.next()),
+        Ok(_) => ("ok", mutation.base),
         Err(_) => ("refused", mutation.base),
     };
     let entry = NewEntry {

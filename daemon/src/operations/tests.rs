@@ -414,3 +414,5 @@ async fn a_caller_who_hangs_up_does_not_cut_a_mutation() {
         rows(&[("apply", "ok"), ("pause", "ok")])
     );
 }
+
+mod alerts;

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use bandit::experiment::Verb;
 use chrono::{DateTime, Utc};
+use protocol::alerts::{
+    AckRequest, AlertDone, AlertsPage, AlertsQuery, ResendRequest, SilenceRequest,
+};
 use protocol::control::{
     AuditPage, AuditQuery, Control, Cursor, Done, Health, Hello, PROTOCOL, Snapshot, VerbRequest,
     Watched, Welcome,
@@ -23,7 +26,7 @@ use crate::changes::Feed;
 use crate::clock::Clock;
 use crate::operations::{Operations, store_refusal};
 use crate::reading::Reading;
-use crate::store::{Store, audit};
+use crate::store::{Store, alerts, audit};
 use crate::world::WorldHandle;
 
 /// What the daemon says of itself.
@@ -189,6 +192,29 @@ impl Control for Server {
         audit::page(&self.service.store, &query)
             .await
             .map_err(|error| store_refusal(&error))
+    }
+
+    async fn alerts(self, _: Context, query: AlertsQuery) -> Result<AlertsPage, Refusal> {
+        self.session.look()?;
+        self.service.reading.present()?;
+        alerts::page(&self.service.store, &query)
+            .await
+            .map_err(|error| store_refusal(&error))
+    }
+
+    async fn ack(self, _: Context, request: AckRequest) -> Result<AlertDone, Refusal> {
+        let caller = self.session.allow(Action::Answer)?;
+        self.service.operations.ack(request, caller).await
+    }
+
+    async fn silence(self, _: Context, request: SilenceRequest) -> Result<AlertDone, Refusal> {
+        let caller = self.session.allow(Action::Answer)?;
+        self.service.operations.silence(request, caller).await
+    }
+
+    async fn resend(self, _: Context, request: ResendRequest) -> Result<AlertDone, Refusal> {
+        let caller = self.session.allow(Action::Answer)?;
+        self.service.operations.resend(request, caller).await
     }
 
     async fn health(self, _: Context) -> Result<Health, Refusal> {

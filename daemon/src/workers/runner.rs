@@ -230,7 +230,7 @@ impl Runner {
 }
 
 /// An error with its sources, once, where it is handled.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -3,6 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::{
+    AckRequest, AlertDone, AlertsPage, AlertsQuery, ResendRequest, SilenceRequest,
+};
 use crate::evaluation::{WhatIf, WhatIfRequest};
 use crate::experiments::{Detail, Explanation, Insights, Results, Row};
 use crate::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
@@ -54,6 +57,14 @@ pub trait Control {
     async fn whatif(request: WhatIfRequest) -> Result<WhatIf, Refusal>;
     /// Who changed what, newest first.
     async fn audit(query: AuditQuery) -> Result<AuditPage, Refusal>;
+    /// What is wrong, who looks after it, and who was told. Since 1.2.
+    async fn alerts(query: AlertsQuery) -> Result<AlertsPage, Refusal>;
+    /// Somebody looks after an alert: nobody is reminded of it. Since 1.2.
+    async fn ack(request: AckRequest) -> Result<AlertDone, Refusal>;
+    /// Nobody is told of an alert for some time. Since 1.2.
+    async fn silence(request: SilenceRequest) -> Result<AlertDone, Refusal>;
+    /// Send a delivery again, under the same id. Since 1.2.
+    async fn resend(request: ResendRequest) -> Result<AlertDone, Refusal>;
     /// Whether everything is well.
     async fn health() -> Result<Health, Refusal>;
 }

@@ -5,6 +5,7 @@
 //! their name, so that a newer console can read an older daemon and the other way round. Every struct
 //! ignores keys it does not know and has a default for keys it may not get.
 
+pub mod alerts;
 pub mod client;
 pub mod codec;
 pub mod control;

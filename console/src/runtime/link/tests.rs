@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::DateTime;
 use futures::StreamExt as _;
+use protocol::alerts::{
+    AckRequest, AlertDone, AlertsPage, AlertsQuery, ResendRequest, SilenceRequest,
+};
 use protocol::control::{
     AuditPage, AuditQuery, Control, Delta, Done, Health, ProtocolVersion, Snapshot, VerbRequest,
 };
@@ -135,6 +138,22 @@ impl Control for Played {
     }
 
     async fn audit(self, _: Context, _: AuditQuery) -> Result<AuditPage, Refusal> {
+        refused()
+    }
+
+    async fn alerts(self, _: Context, _: AlertsQuery) -> Result<AlertsPage, Refusal> {
+        refused()
+    }
+
+    async fn ack(self, _: Context, _: AckRequest) -> Result<AlertDone, Refusal> {
+        refused()
+    }
+
+    async fn silence(self, _: Context, _: SilenceRequest) -> Result<AlertDone, Refusal> {
+        refused()
+    }
+
+    async fn resend(self, _: Context, _: ResendRequest) -> Result<AlertDone, Refusal> {
         refused()
     }
 

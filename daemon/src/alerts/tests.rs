@@ -1,0 +1,7 @@
+//! From a report to a receiver: a real database, real sockets, and a clock that only the test moves.
+
+mod alertmanager;
+mod channels;
+mod delivering;
+mod sink;
+mod site;
