@@ -1,5 +1,6 @@
 //! The command line: what can be typed, its help, and nothing of what it does.
 
+mod alerts;
 mod args;
 mod offline;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub use alerts::{AckArgs, AlertsArgs, AlertsCommand, ResendArgs, SilenceArgs};
 pub use args::{
     ApplyArgs, AuditArgs, CheckArgs, DemoArgs, ExplainArgs, FileArg, KeyArgs, LsArgs, PlanArgs,
     PosteriorArgs, Reading, ScreenArgs, ShowArgs, SimulateArgs, VerbArgs, WatchArgs,
@@ -101,6 +103,11 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Who changed what and why, newest first
     Audit(AuditArgs),
+    /// What is wrong, who looks after it, and who was told; ack, silence or resend
+    ///
+    /// Without a subcommand: the open alerts, the worst first, what was told of each to which channel, and how the
+    /// channels do. Channels are `[[alert_channel]]` tables in the daemon's configuration.
+    Alerts(AlertsArgs),
     /// Try an experiment on rates that you declare, or a daemon has seen: regret, reward and where its traffic ends up
     ///
     /// Runs the very code that serves (draws, windows, burn-in, publications) on units that do not exist. The same
@@ -182,6 +189,8 @@ mod tests {
             "evaluate l.csv --policy uniform",
             "replay l.csv --policy thompson",
             "audit",
+            "alerts",
+            "alerts --all",
             "health",
             "simulate f --rates a=0.1,b=0.2",
             "simulate -f f --fit",

@@ -1,5 +1,6 @@
 //! The scripted twin of the console: one command in, one answer and one exit code out.
 
+mod alerts;
 mod apply;
 mod audit;
 mod check;
@@ -101,6 +102,7 @@ async fn ask_daemon(socket: &Path, command: Command) -> Result<Exit, Failure> {
         Command::Explain(args) => return explain::run(&daemon, &args).await,
         Command::Whatif(args) => return whatif::run(&daemon, &args).await,
         Command::Audit(args) => (audit::run(&daemon, &args).await?, args.reading.json),
+        Command::Alerts(args) => return alerts::run(&daemon, args).await,
         Command::Health(args) => return health::run(&daemon, args).await,
         Command::Demo(_)
         | Command::Check(_)

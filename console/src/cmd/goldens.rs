@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::samples;
 use super::{
-    apply, audit, detail, experiments, explain, health, insights, plan, results, watch, whatif,
+    alerts, apply, audit, detail, experiments, explain, health, insights, plan, results, watch,
+    whatif,
 };
 use crate::output::{Text, versioned};
 
@@ -38,6 +39,8 @@ fn every_answer_reads_well_and_keeps_its_fields() {
     golden("explain", &explain::text(&answer), &answer);
     let answer = samples::audit();
     golden("audit", &audit::text(&answer), &answer);
+    let answer = samples::alerts();
+    golden("alerts", &alerts::text(&answer), &answer);
     let answer = samples::health(true);
     golden("health", &health::text(&answer), &answer);
     let answer = samples::plan();

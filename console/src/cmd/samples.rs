@@ -2,6 +2,7 @@
 
 use bandit::inference::{ArmPeriod, Period};
 use chrono::{DateTime, TimeDelta, Utc};
+use protocol::alerts::{Alert, AlertCounts, AlertsPage, Channel, Delivery};
 use protocol::control::{AuditEntry, AuditPage, Health, PartHealth};
 use protocol::decision::{Decision, DecisionCheck, DecisionLine, DecisionNumbers};
 use protocol::evaluation::{Evaluation, WhatIf};
@@ -559,4 +560,102 @@ pub(super) fn rounded(answer: &impl serde::Serialize) -> serde_json::Value {
     let mut value = serde_json::to_value(answer).expect("answers are JSON");
     round(&mut value);
     value
+}
+
+pub(super) fn alerts() -> AlertsPage {
+    let delivery = |number, channel: &str, notice: &str, state: &str, error: &str| Delivery {
+        number,
+        channel: channel.into(),
+        notice: notice.into(),
+        state: state.into(),
+        attempts: if state == "delivered" { 1 } else { 10 },
+        due_at: ago(100),
+        tried_at: Some(ago(100)),
+        delivered_at: (state == "delivered").then(|| ago(240)),
+        error: error.into(),
+    };
+    let alert = |number, identity: &str, state: &str, severity: &str, summary: &str| Alert {
+        number,
+        id: Uuid::from_u128(u128::from(number)),
+        identity: identity.into(),
+        experiment: Some("checkout_button".into()),
+        source: "errors".into(),
+        arm: None,
+        state: state.into(),
+        severity: severity.into(),
+        summary: summary.into(),
+        detail: serde_json::json!({ "rate": 0.03, "limit": 0.02 }),
+        opened_at: ago(251),
+        reported_at: Some(ago(3)),
+        told_at: Some(ago(251)),
+        resolved_at: (state == "resolved").then(|| ago(60)),
+        flaps: 0,
+        acked_by: (state == "acked").then(|| "ana (uid 1000)".into()),
+        ack_reason: (state == "acked").then(|| "I look".into()),
+        silenced_by: None,
+        silenced_until: None,
+        silence_reason: None,
+        deliveries: Vec::new(),
+    };
+    let errors = "errors are 3.0 % of 2,412 requests of blue, limit 2.0 %";
+    AlertsPage {
+        now: now(),
+        alerts: vec![
+            Alert {
+                arm: Some("blue".into()),
+                flaps: 2,
+                deliveries: vec![
+                    delivery(40, "oncall", "firing", "delivered", ""),
+                    delivery(41, "chat", "firing", "dead", "the receiver answered 500"),
+                ],
+                ..alert(
+                    17,
+                    "guardrail/checkout_button/errors/blue",
+                    "firing",
+                    "critical",
+                    errors,
+                )
+            },
+            alert(
+                12,
+                "platform/worker/fold",
+                "acked",
+                "warning",
+                "the worker fold fails: the ledger is broken",
+            ),
+            alert(
+                9,
+                "decision/checkout_button",
+                "resolved",
+                "warning",
+                "ship green",
+            ),
+        ],
+        digests: Vec::new(),
+        channels: vec![
+            Channel {
+                name: "chat".into(),
+                kind: "slack".into(),
+                target: "https://hooks.slack.com".into(),
+                disabled_at: None,
+                delivered_at: Some(ago(9_000)),
+                failed_at: Some(ago(100)),
+                error: "the receiver answered 500".into(),
+            },
+            Channel {
+                name: "oncall".into(),
+                kind: "webhook".into(),
+                target: "https://hooks.example.com".into(),
+                disabled_at: None,
+                delivered_at: Some(ago(240)),
+                failed_at: None,
+                error: String::new(),
+            },
+        ],
+        dead: 1,
+        counts: AlertCounts {
+            critical: 1,
+            warning: 0,
+        },
+    }
 }
