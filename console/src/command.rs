@@ -73,6 +73,12 @@ pub enum Id {
     Experiments,
     /// The audit log.
     Audit,
+    /// What is wrong.
+    Alerts,
+    /// Look after an alert.
+    Ack,
+    /// Hear nothing of an alert for some time.
+    Silence,
     /// What was said in the line that stays.
     Messages,
     /// Narrow the list.

@@ -1,6 +1,7 @@
 //! What the console wants done outside itself; the runtime does it and answers with a message.
 
 use bandit::experiment::Verb;
+use protocol::alerts::{AckRequest, AlertsQuery, SilenceRequest};
 use protocol::control::{AuditQuery, VerbRequest};
 use protocol::plans::{ApplyRequest, PlanRequest};
 use serde::{Deserialize, Serialize};
@@ -53,11 +54,20 @@ pub enum Call {
     Apply(ApplyRequest),
     /// `audit`
     Audit(AuditQuery),
+    /// `alerts`
+    Alerts(AlertsQuery),
+    /// `ack`
+    Ack(AckRequest),
+    /// `silence`
+    Silence(SilenceRequest),
 }
 
 impl Call {
     /// Whether it changes the daemon's world; such a call may be sent again, its id makes it one.
     pub fn is_mutation(&self) -> bool {
-        matches!(self, Self::Verb { .. } | Self::Apply(_))
+        matches!(
+            self,
+            Self::Verb { .. } | Self::Apply(_) | Self::Ack(_) | Self::Silence(_)
+        )
     }
 }

@@ -1,5 +1,6 @@
 //! Everything the console knows: one serialisable value, so that a session can be recorded and replayed.
 
+pub mod alerts;
 pub mod audit;
 pub mod detail;
 pub mod dialog;
@@ -17,12 +18,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bandit::experiment::Verb;
 use chrono::{DateTime, TimeDelta, Utc};
+use protocol::alerts::AlertsPage;
 use protocol::control::AuditPage;
 use protocol::experiments::{Detail, Row};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::keymap::Key;
+use alerts::AlertsView;
 use audit::AuditView;
 use detail::DetailView;
 use dialog::Dialog;
@@ -50,6 +53,8 @@ pub enum ScreenKind {
     Plan,
     /// The audit log.
     Audit,
+    /// What is wrong.
+    Alerts,
     /// What was said in this session.
     Messages,
     /// The help of the screen below it.
@@ -58,12 +63,13 @@ pub enum ScreenKind {
 
 impl ScreenKind {
     /// Every screen.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::List,
         Self::Detail,
         Self::Form,
         Self::Plan,
         Self::Audit,
+        Self::Alerts,
         Self::Messages,
         Self::Help,
     ];
@@ -104,6 +110,8 @@ pub struct Model {
     pub form: Form,
     /// The audit log's own state.
     pub audit: AuditView,
+    /// The alert inbox's own state.
+    pub alerts: AlertsView,
     /// First line shown of the help and of the messages.
     pub scroll: usize,
     /// The line being typed.
@@ -137,6 +145,8 @@ pub struct Data {
     pub detail: Option<Detail>,
     /// The audit rows that were asked for.
     pub audit: Option<AuditPage>,
+    /// The alerts that were asked for.
+    pub alerts: Option<AlertsPage>,
 }
 
 /// A screen that was stopped.
@@ -201,6 +211,13 @@ pub enum Asked {
     Apply,
     /// Audit rows.
     Audit,
+    /// Alerts.
+    Alerts,
+    /// Something is done about an alert.
+    Answer {
+        /// What, such as `ack alert 17`.
+        deed: String,
+    },
 }
 
 impl Model {
@@ -223,6 +240,7 @@ impl Model {
             plan: None,
             form: Form::default(),
             audit: AuditView::default(),
+            alerts: AlertsView::default(),
             scroll: 0,
             prompt: None,
             dialog: None,
@@ -254,6 +272,7 @@ impl Model {
             ScreenKind::List => self.list.selected.clone(),
             ScreenKind::Detail => self.detail.key.clone(),
             ScreenKind::Audit => self.audit.selected(self).map(|entry| entry.target.clone()),
+            ScreenKind::Alerts => self.alerts.selected(self)?.experiment.clone(),
             _ => None,
         }
     }
@@ -266,6 +285,10 @@ impl Model {
                 .audit
                 .selected(self)
                 .map(|entry| entry.request_id.to_string()),
+            ScreenKind::Alerts => self
+                .alerts
+                .selected(self)
+                .map(|alert| alert.identity.clone()),
             ScreenKind::Plan => self.plan.as_ref().map(|plan| plan.request.text.clone()),
             _ => None,
         }

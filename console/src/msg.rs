@@ -1,5 +1,6 @@
 //! Everything that can happen to the console.
 
+use protocol::alerts::{AlertDone, AlertsPage};
 use protocol::control::{AuditPage, Delta, Done, Snapshot, Welcome};
 use protocol::experiments::Detail;
 use protocol::plans::{Applied, PlanReply};
@@ -91,6 +92,10 @@ pub enum Reply {
     Applied(Applied),
     /// To `audit`.
     Audit(AuditPage),
+    /// To `alerts`.
+    Alerts(AlertsPage),
+    /// To what is done about an alert.
+    Answered(AlertDone),
 }
 
 /// Why a call has no answer.

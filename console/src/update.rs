@@ -1,5 +1,6 @@
 //! What happens next: the model, a message, and what is wanted of the world. No clock, no IO.
 
+mod alerts;
 mod dialog;
 mod form;
 mod keys;
@@ -67,7 +68,7 @@ fn clock(model: &mut Model, now_ms: LocalMs) -> Vec<Effect> {
     if due && model.stack.contains(&ScreenKind::Detail) {
         return ask_detail(model);
     }
-    Vec::new()
+    alerts::refresh(model)
 }
 
 /// Ask for the detail on screen, unless that is on its way.

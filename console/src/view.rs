@@ -1,5 +1,6 @@
 //! The screens: a model in, cells out. Pure; what does not fit is named, never cut silently.
 
+mod alerts;
 mod audit;
 mod bands;
 mod completion;
@@ -85,6 +86,7 @@ fn draw_body(model: &Model, paper: &mut Paper, body: Rect) -> Option<Position> {
         ScreenKind::List => list::draw(model, paper, body),
         ScreenKind::Form => return form::draw(model, paper, body),
         ScreenKind::Audit => audit::draw(model, paper, body),
+        ScreenKind::Alerts => alerts::draw(model, paper, body),
         _ => {
             let (lines, scroll) = text_of(model, paper.theme, body);
             paper.lines(body, &lines, scroll);
@@ -103,7 +105,9 @@ fn text_of(model: &Model, theme: &Theme, body: Rect) -> (Vec<Line<'static>>, usi
         }
         ScreenKind::Help => (help::lines(model, theme, body), model.scroll),
         ScreenKind::Messages => (messages::lines(model, theme), model.scroll),
-        ScreenKind::List | ScreenKind::Form | ScreenKind::Audit => (Vec::new(), 0),
+        ScreenKind::List | ScreenKind::Form | ScreenKind::Audit | ScreenKind::Alerts => {
+            (Vec::new(), 0)
+        }
     }
 }
 
@@ -117,6 +121,7 @@ pub fn body_rows(model: &Model) -> usize {
     let rows = match model.screen() {
         ScreenKind::List => list::table_area(body).height.saturating_sub(1),
         ScreenKind::Audit => audit::table_area(body).height.saturating_sub(1),
+        ScreenKind::Alerts => alerts::table_area(body).height.saturating_sub(1),
         _ => body.height,
     };
     usize::from(rows)

@@ -19,7 +19,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
 use fixtures::{
-    audit, checkout_button, decision, detail, link, open_detail, plan, press, reply, rows,
+    alerts, audit, checkout_button, decision, detail, link, open_detail, plan, press, reply, rows,
     starting, type_text, watching,
 };
 
@@ -465,6 +465,10 @@ fn help_audit_and_messages() {
     let id = model.next_call - 1;
     update(&mut model, reply(id, Reply::Audit(audit())));
     insta::assert_snapshot!("audit", text(&model, Glyphs::UNICODE));
+    press(&mut model, "!");
+    let id = model.next_call - 1;
+    update(&mut model, reply(id, Reply::Alerts(alerts())));
+    insta::assert_snapshot!("alerts", text(&model, Glyphs::UNICODE));
     press(&mut model, "M");
     insta::assert_snapshot!("messages", text(&model, Glyphs::UNICODE));
 }
@@ -482,7 +486,7 @@ fn the_command_line_completes_and_the_filter_shows_its_error() {
 
 #[test]
 fn every_screen_survives_every_size() {
-    let screens: [fn((u16, u16)) -> Model; 4] = [
+    let screens: [fn((u16, u16)) -> Model; 5] = [
         |size| watching(size, true, rows()),
         |size| {
             let mut model = watching(size, true, rows());
@@ -493,6 +497,13 @@ fn every_screen_survives_every_size() {
         |size| {
             let mut model = watching(size, true, rows());
             press(&mut model, "n pgdn");
+            model
+        },
+        |size| {
+            let mut model = watching(size, true, rows());
+            press(&mut model, "!");
+            let id = model.next_call - 1;
+            update(&mut model, reply(id, Reply::Alerts(alerts())));
             model
         },
     ];

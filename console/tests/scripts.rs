@@ -13,13 +13,14 @@ use console::model::link::{Failure, LinkState};
 use console::model::outcome::OutcomeKind;
 use console::msg::{CallFailure, LinkEvent, Msg, Reply};
 use console::update::update;
+use protocol::alerts::AlertDone;
 use protocol::control::Done;
 use protocol::plans::Applied;
 use protocol::refusal::{Code, Refusal};
 
 use fixtures::{
-    REVISION, audit, checkout_button, delta, detail, link, plan, press, rows, snapshot, starting,
-    type_text, watching, welcome,
+    REVISION, alerts, audit, checkout_button, delta, detail, link, plan, press, rows, snapshot,
+    starting, type_text, watching, welcome,
 };
 
 #[test]
@@ -153,6 +154,12 @@ fn answer(model: &mut Model, rest: &str) -> Vec<Effect> {
         })),
         "detail" => Ok(Reply::Detail(Box::new(detail(checkout_button())))),
         "audit" => Ok(Reply::Audit(audit())),
+        "alerts" => Ok(Reply::Alerts(alerts())),
+        "answered" => Ok(Reply::Answered(AlertDone {
+            number: 17,
+            outcome: rest.into(),
+            repeated: false,
+        })),
         "stale" => Err(CallFailure::Refused(Refusal::new(Code::Stale, rest))),
         "refused" => Err(CallFailure::Refused(Refusal::new(Code::IllegalState, rest))),
         "nothing" => Err(CallFailure::NoAnswer("the connection broke".into())),
@@ -226,5 +233,14 @@ fn told(effect: &Effect) -> String {
             request.plan.file, request.base_revision, request.reason
         ),
         Call::Audit(query) => format!("call {id}: audit {:?}", query.key),
+        Call::Alerts(query) => format!("call {id}: alerts all {}", query.all),
+        Call::Ack(request) => format!(
+            "call {id}: ack {} because `{}` as {}",
+            request.alert, request.reason, request.request_id
+        ),
+        Call::Silence(request) => format!(
+            "call {id}: silence {} for {} ms because `{}` as {}",
+            request.alert, request.for_ms, request.reason, request.request_id
+        ),
     }
 }

@@ -21,7 +21,9 @@ pub fn why_off(model: &Model, command: &Command) -> Option<String> {
         Id::Verb(verb) => why_no_verb(model, verb),
         Id::Undo => model.undo.is_none().then(|| "nothing to undo".to_owned()),
         Id::Back => why_no_back(model),
-        Id::PlanFile | Id::Audit => (!model.link.is_up()).then(|| "not connected".to_owned()),
+        Id::PlanFile | Id::Audit | Id::Alerts => {
+            (!model.link.is_up()).then(|| "not connected".to_owned())
+        }
         Id::AddArm | Id::RemoveArm => {
             let elsewhere = model.form.step != Step::Arms;
             elsewhere.then(|| "on the arms step only".to_owned())
@@ -50,6 +52,7 @@ pub fn why_off(model: &Model, command: &Command) -> Option<String> {
             .copyable()
             .is_none()
             .then(|| "nothing selected".to_owned()),
+        Id::Ack | Id::Silence => why_no_answer(model),
         Id::Reconnect => model.link.is_up().then(|| "the link is up".to_owned()),
         _ => None,
     }
@@ -59,6 +62,15 @@ fn why_no_back(model: &Model) -> Option<String> {
     let layers =
         model.stack.len() > 1 || !model.list.filter.is_empty() || model.unread_failures() > 0;
     (!layers).then(|| "this is the first screen; q quits".to_owned())
+}
+
+/// Why nothing can be done about the alert on screen.
+fn why_no_answer(model: &Model) -> Option<String> {
+    match model.alerts.selected(model) {
+        None => Some("nothing selected".to_owned()),
+        Some(alert) if alert.state == "resolved" => Some("it is over".to_owned()),
+        Some(_) => None,
+    }
 }
 
 /// Why a verb cannot be done to the experiment on screen.

@@ -3,12 +3,14 @@
 use bandit::experiment::Verb;
 
 use super::{Argument, Command, Grade, Group, Id};
-use crate::model::ScreenKind::{self, Audit, Detail, Form, Help, List, Messages, Plan};
+use crate::model::ScreenKind::{self, Alerts, Audit, Detail, Form, Help, List, Messages, Plan};
 
 const EXPERIMENT: &[ScreenKind] = &[List, Detail];
-const LISTS: &[ScreenKind] = &[List, Audit];
+const LISTS: &[ScreenKind] = &[List, Audit, Alerts];
+/// Lists that can be narrowed.
+const FILTERED: &[ScreenKind] = &[List, Audit];
 /// Screens on which letters are keys; on the form they are text.
-const KEYS: &[ScreenKind] = &[List, Detail, Plan, Audit, Messages, Help];
+const KEYS: &[ScreenKind] = &[List, Detail, Plan, Audit, Alerts, Messages, Help];
 
 const BASE: Command = Command {
     id: Id::Open,
@@ -226,7 +228,7 @@ pub static COMMANDS: &[Command] = &[
         name: "audit",
         aliases: &["log"],
         keys: &["A"],
-        screens: &[List, Detail, Plan, Audit],
+        screens: &[List, Detail, Plan, Audit, Alerts],
         argument: Argument::Experiment,
         hint: 9,
         label: "audit",
@@ -234,10 +236,43 @@ pub static COMMANDS: &[Command] = &[
         ..BASE
     },
     Command {
+        id: Id::Alerts,
+        name: "alerts",
+        keys: &["!"],
+        screens: &[List, Detail, Plan, Audit, Alerts],
+        label: "alerts",
+        doc: "what is wrong, who looks after it, and who was told",
+        ..BASE
+    },
+    Command {
+        id: Id::Ack,
+        name: "ack",
+        keys: &["K"],
+        screens: &[Alerts],
+        grade: Grade::Reversible,
+        argument: Argument::Text,
+        hint: 2,
+        label: "ack",
+        doc: "you look after the alert: no reminders; :ack REASON says why",
+        ..BASE
+    },
+    Command {
+        id: Id::Silence,
+        name: "silence",
+        keys: &["I"],
+        screens: &[Alerts],
+        grade: Grade::Reversible,
+        argument: Argument::Text,
+        hint: 3,
+        label: "silence 1h",
+        doc: "nobody is told of the alert for an hour; :silence 2h REASON for longer",
+        ..BASE
+    },
+    Command {
         id: Id::Filter,
         name: "filter",
         keys: &["/"],
-        screens: LISTS,
+        screens: FILTERED,
         argument: Argument::Text,
         hint: 10,
         label: "filter",
@@ -398,7 +433,7 @@ pub static COMMANDS: &[Command] = &[
         name: "copy",
         aliases: &["yank"],
         keys: &["y"],
-        screens: &[List, Detail, Audit, Plan],
+        screens: &[List, Detail, Audit, Alerts, Plan],
         group: Group::Everywhere,
         hint: 17,
         label: "copy id",
@@ -409,7 +444,7 @@ pub static COMMANDS: &[Command] = &[
         id: Id::Json,
         name: "json",
         keys: &["J"],
-        screens: &[List, Detail, Audit, Plan],
+        screens: &[List, Detail, Audit, Alerts, Plan],
         group: Group::Everywhere,
         label: "shell twin",
         doc: "say the shell command that prints this screen",
@@ -420,7 +455,7 @@ pub static COMMANDS: &[Command] = &[
         name: "messages",
         aliases: &["mess"],
         keys: &["M"],
-        screens: &[List, Detail, Audit, Plan, Messages],
+        screens: &[List, Detail, Audit, Alerts, Plan, Messages],
         group: Group::Everywhere,
         label: "messages",
         doc: "what was done and said in this session",

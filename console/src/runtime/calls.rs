@@ -118,6 +118,9 @@ async fn answer(client: &ControlClient, call: Call) -> Result<Reply, LinkFailure
         Call::Plan(request) => Reply::Plan(client.plan(within, request).await??),
         Call::Apply(request) => Reply::Applied(client.apply(within, request).await??),
         Call::Audit(query) => Reply::Audit(client.audit(within, query).await??),
+        Call::Alerts(query) => Reply::Alerts(client.alerts(within, query).await??),
+        Call::Ack(request) => Reply::Answered(client.ack(within, request).await??),
+        Call::Silence(request) => Reply::Answered(client.silence(within, request).await??),
         Call::Verb { verb, request } => {
             let done: Result<_, Refusal> = match verb {
                 Verb::Start => client.start(within, request).await?,

@@ -1,5 +1,7 @@
 //! Moving about: between screens, in lists, in long texts. The selection is an id, never a row number.
 
+use protocol::alerts::Alert;
+
 use crate::command::Id;
 use crate::model::{Model, ScreenKind};
 use crate::view;
@@ -34,6 +36,7 @@ pub(super) fn travel(model: &mut Model, id: Id) {
     match model.screen() {
         ScreenKind::List => travel_list(model, id),
         ScreenKind::Audit => travel_audit(model, id),
+        ScreenKind::Alerts => travel_alerts(model, id),
         _ => scroll(model, id),
     }
 }
@@ -74,6 +77,25 @@ fn travel_audit(model: &mut Model, id: Id) {
     model.audit.selected = seq;
 }
 
+fn travel_alerts(model: &mut Model, id: Id) {
+    let page = half_page(model);
+    let at = target(id, alert_position(model), alerts(model).len(), page);
+    let number = alerts(model).get(at).map(|alert| alert.number);
+    model.alerts.selected = number;
+}
+
+fn alerts(model: &Model) -> &[Alert] {
+    model.alerts.visible(model.shown())
+}
+
+fn alert_position(model: &Model) -> usize {
+    let selected = model.alerts.selected(model).map(|alert| alert.number);
+    let at = alerts(model)
+        .iter()
+        .position(|alert| Some(alert.number) == selected);
+    at.unwrap_or(0)
+}
+
 fn scroll(model: &mut Model, id: Id) {
     let page = half_page(model);
     let length = view::scroll_range(model) + 1;
@@ -89,7 +111,7 @@ fn scroll_of(model: &mut Model) -> Option<&mut usize> {
         ScreenKind::Detail => Some(&mut model.detail.scroll),
         ScreenKind::Plan => model.plan.as_mut().map(|plan| &mut plan.scroll),
         ScreenKind::Help | ScreenKind::Messages => Some(&mut model.scroll),
-        ScreenKind::List | ScreenKind::Audit | ScreenKind::Form => None,
+        ScreenKind::List | ScreenKind::Audit | ScreenKind::Alerts | ScreenKind::Form => None,
     }
 }
 
@@ -106,6 +128,10 @@ pub(super) fn keep_in_view(model: &mut Model) {
             let at = rows.iter().position(|entry| Some(entry.seq) == selected);
             let rows = view::body_rows(model);
             model.audit.offset = around(at.unwrap_or(0), model.audit.offset, rows);
+        }
+        ScreenKind::Alerts => {
+            let (at, rows) = (alert_position(model), view::body_rows(model));
+            model.alerts.offset = around(at, model.alerts.offset, rows);
         }
         ScreenKind::Form => {}
         _ => {

@@ -5,7 +5,7 @@ use protocol::control::Done;
 use protocol::experiments::Detail;
 use protocol::refusal::{Refusal, Retry};
 
-use super::lane;
+use super::{alerts, lane};
 use crate::effect::Effect;
 use crate::model::form::Form;
 use crate::model::outcome::OutcomeKind;
@@ -35,6 +35,14 @@ pub(super) fn answered(
             model.data.audit = Some(page);
         }
         (Asked::Audit, Err(failure)) => model.audit.failure = Some(failure.sentence()),
+        (Asked::Alerts, Ok(Reply::Alerts(page))) => alerts::came(model, Ok(page)),
+        (Asked::Alerts, Err(failure)) => alerts::came(model, Err(failure)),
+        (Asked::Answer { deed }, Ok(Reply::Answered(done))) => {
+            return alerts::answered(model, &deed, Ok(done));
+        }
+        (Asked::Answer { deed }, Err(failure)) => {
+            return alerts::answered(model, &deed, Err(failure));
+        }
         (asked @ Asked::Verb { .. }, Ok(Reply::Done(done))) => done_verb(model, asked, &done),
         (Asked::Verb { verb, key, .. }, Err(failure)) => failed_verb(model, verb, &key, failure),
         (Asked::Plan, Ok(Reply::Plan(reply))) => {

@@ -9,7 +9,7 @@ use crate::model::list::Sort;
 use crate::model::prompt::{Prompt, PromptKind};
 use crate::model::{Asked, Frozen, Model, ScreenKind};
 
-use super::{ask_detail, call, form, lane, navigation, plan, prompt, verbs};
+use super::{alerts, ask_detail, call, form, lane, navigation, plan, prompt, verbs};
 
 /// Audit rows asked for at once: a screenful many times over, far below the daemon's 500.
 const AUDIT_ROWS: u32 = 200;
@@ -70,6 +70,9 @@ pub(super) fn run(model: &mut Model, command: &Command, rest: &str) -> Vec<Effec
             Vec::new()
         }
         Id::Audit => audit(model, rest),
+        Id::Alerts => alerts::open(model),
+        Id::Ack => alerts::ack(model, rest),
+        Id::Silence => alerts::silence(model, rest),
         Id::Messages => show(model, ScreenKind::Messages),
         Id::Filter if rest.is_empty() => filter(model),
         Id::Filter => {
@@ -106,7 +109,10 @@ pub(super) fn run_line(model: &mut Model, line: &str) -> Vec<Effect> {
         return Vec::new();
     };
     let here = command.screens.is_empty() || command.screens.contains(&model.screen());
-    if !here && rest.is_empty() && !matches!(command.id, Id::New | Id::Audit | Id::PlanFile) {
+    if !here
+        && rest.is_empty()
+        && !matches!(command.id, Id::New | Id::Audit | Id::Alerts | Id::PlanFile)
+    {
         model.note = Some(format!(
             "{name} does nothing on this screen; ? shows what does"
         ));
@@ -267,6 +273,7 @@ fn json(model: &mut Model) -> Vec<Effect> {
             model.detail.key.as_deref().unwrap_or("KEY")
         ),
         ScreenKind::Audit => "pitboss audit --json".to_owned(),
+        ScreenKind::Alerts => "pitboss alerts --all --json".to_owned(),
         ScreenKind::Plan => {
             let file = model
                 .plan

@@ -169,6 +169,7 @@ fn title(model: &Model, paper: &Paper) -> Vec<(Role, String)> {
         ScreenKind::Form => super::form::title(model),
         ScreenKind::Plan => super::plan::title(model),
         ScreenKind::Audit => super::audit::title(model),
+        ScreenKind::Alerts => super::alerts::title(model),
         ScreenKind::Messages => vec![
             heading("Messages"),
             (

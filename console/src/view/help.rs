@@ -18,6 +18,7 @@ pub(super) fn name(screen: Option<ScreenKind>) -> &'static str {
         ScreenKind::Form => "new experiment",
         ScreenKind::Plan => "Plan",
         ScreenKind::Audit => "Audit",
+        ScreenKind::Alerts => "Alerts",
         ScreenKind::Messages => "Messages",
         ScreenKind::Help => "Help",
     }
