@@ -1,5 +1,6 @@
 //! End-to-end tests, in one binary so that they link once.
 
+mod alerts;
 mod architecture;
 mod backup;
 mod campaigns;
