@@ -3,5 +3,6 @@
 mod alertmanager;
 mod channels;
 mod delivering;
+mod official;
 mod sink;
 mod site;
