@@ -10,8 +10,9 @@ use clap::{Parser, Subcommand};
 
 pub use alerts::{AckArgs, AlertsArgs, AlertsCommand, ResendArgs, SilenceArgs};
 pub use args::{
-    ApplyArgs, AuditArgs, CheckArgs, DemoArgs, ExplainArgs, FileArg, KeyArgs, LsArgs, PlanArgs,
-    PosteriorArgs, Reading, ScreenArgs, ShowArgs, SimulateArgs, VerbArgs, WatchArgs,
+    Acting, ApplyArgs, ArmArgs, AuditArgs, CheckArgs, DemoArgs, ExplainArgs, FileArg, KeyArgs,
+    LsArgs, PlanArgs, PosteriorArgs, Reading, ReleaseArgs, ScreenArgs, ShowArgs, SimulateArgs,
+    VerbArgs, WatchArgs,
 };
 pub use offline::{EvaluateArgs, LogArgs, LogFormat, ReplayArgs, WhatIfArgs};
 
@@ -93,6 +94,12 @@ pub enum Command {
     Rollback(VerbArgs),
     /// Put a draft or a stopped experiment out of sight; its ledger stays (asks first)
     Archive(VerbArgs),
+    /// Close an arm to new units until it is released; its own units keep it, or get control as the file says
+    Quarantine(ArmArgs),
+    /// Release the quarantine of an arm, or every hold on an experiment, whose state stays what it is (asks first)
+    Release(ReleaseArgs),
+    /// Stop for good with one arm for everyone; open windows still resolve (asks for the name)
+    Ship(ArmArgs),
     /// Follow experiments as they change, until something happens
     Watch(WatchArgs),
     /// Counts, rates and posteriors of every lane

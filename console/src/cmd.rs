@@ -2,6 +2,7 @@
 
 mod alerts;
 mod apply;
+mod arm;
 mod audit;
 mod check;
 mod completions;
@@ -96,6 +97,9 @@ async fn ask_daemon(socket: &Path, command: Command) -> Result<Exit, Failure> {
         Command::Stop(args) => return verb::run(&daemon, Verb::Stop, &args).await,
         Command::Rollback(args) => return verb::run(&daemon, Verb::Rollback, &args).await,
         Command::Archive(args) => return verb::run(&daemon, Verb::Archive, &args).await,
+        Command::Quarantine(args) => return arm::quarantine(&daemon, &args).await,
+        Command::Release(args) => return arm::release(&daemon, &args).await,
+        Command::Ship(args) => return arm::ship(&daemon, &args).await,
         Command::Watch(args) => return watch::run(&daemon, &args).await,
         Command::Results(args) => (results::run(&daemon, &args.key).await?, args.reading.json),
         Command::Insights(args) => (insights::run(&daemon, &args.key).await?, args.reading.json),

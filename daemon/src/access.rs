@@ -8,7 +8,7 @@ mod identity;
 
 pub use identity::{Peer, SocketOwner};
 
-use bandit::experiment::Verb;
+use bandit::experiment::{ArmVerb, Verb};
 use protocol::refusal::{Code, Refusal};
 
 /// Who calls, as far as it is proven.
@@ -42,13 +42,18 @@ pub enum Action {
     Do(Verb),
     /// Ack or silence an alert, or have it sent again.
     Answer,
+    /// Change what one arm gets.
+    DoToArm(ArmVerb),
 }
 
 /// Whether `principal` may do `action`.
 pub fn authorize(principal: &Principal, action: Action) -> Result<(), Refusal> {
     let allowed = match (principal.role, action) {
         (Role::Operator, _) | (Role::Observer, Action::Look) => true,
-        (Role::Observer, Action::Apply | Action::Do(_) | Action::Answer) => false,
+        (
+            Role::Observer,
+            Action::Apply | Action::Do(_) | Action::DoToArm(_) | Action::Answer,
+        ) => false,
     };
     if allowed {
         return Ok(());
@@ -71,6 +76,7 @@ impl Action {
             Self::Apply => "apply",
             Self::Do(verb) => verb.as_str(),
             Self::Answer => "answer alerts",
+            Self::DoToArm(verb) => verb.as_str(),
         }
     }
 }
@@ -84,6 +90,7 @@ mod tests {
         let all: Vec<Action> = [Action::Look, Action::Apply, Action::Answer]
             .into_iter()
             .chain(Verb::ALL.map(Action::Do))
+            .chain(ArmVerb::ALL.map(Action::DoToArm))
             .collect();
         for role in [Role::Operator, Role::Observer] {
             let principal = Principal {

@@ -9,6 +9,7 @@
 
 mod alerts;
 mod apply;
+mod arms;
 mod current;
 mod emergency;
 mod failure;
@@ -22,7 +23,7 @@ mod tests;
 mod verb;
 
 use bandit::experiment::Verb;
-use protocol::control::{Done, VerbRequest};
+use protocol::control::{ArmRequest, Done, ReleaseRequest, VerbRequest};
 use protocol::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
 use protocol::refusal::{Code, Refusal};
 use tokio_util::task::TaskTracker;
@@ -99,6 +100,27 @@ impl Operations {
         {
             return self.roll_back(kill_switch, change, request, caller).await;
         }
+        self.unless_away()?;
+        self.mutate(change).await
+    }
+
+    /// Closes an arm to new units, until it is released.
+    pub async fn quarantine(&self, request: ArmRequest, caller: Caller) -> Result<Done, Refusal> {
+        let change = arms::ArmChange::quarantine(request, caller)?;
+        self.unless_away()?;
+        self.mutate(change).await
+    }
+
+    /// Releases the quarantine of an arm, or every hold on an experiment.
+    pub async fn release(&self, request: ReleaseRequest, caller: Caller) -> Result<Done, Refusal> {
+        let change = arms::ArmChange::release(request, caller)?;
+        self.unless_away()?;
+        self.mutate(change).await
+    }
+
+    /// Stops an experiment with one arm for everyone.
+    pub async fn ship(&self, request: ArmRequest, caller: Caller) -> Result<Done, Refusal> {
+        let change = arms::ArmChange::ship(request, caller)?;
         self.unless_away()?;
         self.mutate(change).await
     }

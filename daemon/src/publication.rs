@@ -50,7 +50,7 @@ pub fn next_publication(
 /// The open arms as a policy sees them, by ascending number.
 pub fn open_arms(spec: &ExperimentSpec, arms: &[Arm], evidence: &LaneEvidence) -> Vec<ArmView> {
     arms.iter()
-        .filter(|arm| !arm.retired)
+        .filter(|arm| arm.is_open())
         .map(|arm| {
             let Evidence { stats, learned } = evidence.get(&arm.id).copied().unwrap_or_default();
             ArmView {
@@ -105,6 +105,7 @@ pub fn serving_at(
         .iter()
         .map(|arm| Arm {
             retired: !version.allocation.arms().any(|open| open == arm.id),
+            quarantined: false,
             ..arm.clone()
         })
         .collect();

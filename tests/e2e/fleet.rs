@@ -49,6 +49,77 @@ async fn what_one_daemon_is_told_all_obey() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How `daemon` shows an arm of the story.
+fn arm_at(daemon: &Installation, name: &str) -> Option<Value> {
+    let shown = daemon.pitboss(&["show", "story", "--json"]).ok()?;
+    let shown: Value = serde_json::from_slice(&shown.stdout).ok()?;
+    let arms = shown["row"]["arms"].as_array()?;
+    arms.iter().find(|arm| arm["name"] == name).cloned()
+}
+
+/// Waits until `daemon` shows an arm as closed, or as open again.
+async fn quarantined_is(daemon: &Installation, name: &str, wanted: bool) {
+    let what = format!("{name} to be quarantined: {wanted}");
+    wait::until(&what, || async move {
+        let arm = arm_at(daemon, name)?;
+        let open = arm["share"].as_f64()? > 0.0;
+        (arm["quarantined"] == wanted && open != wanted).then_some(())
+    })
+    .await;
+}
+
+/// What 40 units that nobody has seen draw.
+async fn drawn(daemon: &Installation, who: &str) -> anyhow::Result<Vec<String>> {
+    let mut http = daemon.http().await?;
+    let mut arms = Vec::new();
+    for number in 0..40 {
+        let unit = json!({ "unit": format!("{who}-{number}") });
+        let answer = http.post(ASSIGN, &unit).await?;
+        let arm = answer.json["arm"].as_str().unwrap_or_default().to_owned();
+        arms.push(arm);
+    }
+    Ok(arms)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_arm_that_one_daemon_is_told_to_close_is_closed_at_all() -> anyhow::Result<()> {
+    let fleet = Fleet::start(2).await?;
+    let [asked, other] = &fleet.daemons[..] else {
+        unreachable!("there are two")
+    };
+    asked.apply(QUICK)?;
+    quarantined_is(other, "new", false).await;
+    assert!(drawn(other, "before").await?.contains(&"new".to_owned()));
+    let closed = asked.pitboss(&["quarantine", "story", "new", "--reason", "a drill"])?;
+    assert!(closed.status.success(), "{closed:?}");
+    assert!(!drawn(asked, "at-once").await?.contains(&"new".to_owned()));
+    quarantined_is(other, "new", true).await;
+    assert!(!drawn(other, "after").await?.contains(&"new".to_owned()));
+
+    asked.apply(QUICK)?;
+    quarantined_is(asked, "new", true).await;
+    let opened = other.pitboss(&[
+        "release",
+        "story",
+        "new",
+        "--yes",
+        "--reason",
+        "it was a drill",
+    ]);
+    let opened = opened?;
+    assert!(opened.status.success(), "{opened:?}");
+    quarantined_is(asked, "new", false).await;
+    assert!(drawn(asked, "again").await?.contains(&"new".to_owned()));
+
+    let shipped = other.pitboss(&["ship", "story", "new", "--yes", "--reason", "it won"])?;
+    assert!(shipped.status.success(), "{shipped:?}");
+    says(asked, "shipped").await?;
+    assert_eq!(drawn(asked, "for-all").await?, vec!["new"; 40]);
+    let verified = asked.pitbossd(&["verify"])?;
+    assert!(verified.status.success(), "{verified:?}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn daemons_that_race_on_a_unit_give_one_answer_and_an_event_has_one_effect()
 -> anyhow::Result<()> {

@@ -110,8 +110,8 @@ pub struct PlanArgs {
     /// Stop experiments that the file does not mention; without it they are left alone
     #[arg(long)]
     pub prune: bool,
-    /// Also change what an operator or a guardrail holds (rolled back, stopped, paused by hand)
-    #[arg(long)]
+    /// Also change what an operator or a guardrail holds: rolled back, stopped, paused by hand, quarantined arms
+    #[arg(long = "release-hold", alias = "release-holds")]
     pub release_holds: bool,
     /// Text or JSON
     #[command(flatten)]
@@ -145,6 +145,36 @@ pub struct Acting {
 pub struct VerbArgs {
     /// The experiment's key
     pub key: String,
+    /// Reason and consent
+    #[command(flatten)]
+    pub acting: Acting,
+    /// Print the outcome as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `quarantine`, `ship`
+#[derive(Debug, Args)]
+pub struct ArmArgs {
+    /// The experiment's key
+    pub key: String,
+    /// The arm's name
+    pub arm: String,
+    /// Reason and consent
+    #[command(flatten)]
+    pub acting: Acting,
+    /// Print the outcome as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `release`
+#[derive(Debug, Args)]
+pub struct ReleaseArgs {
+    /// The experiment's key
+    pub key: String,
+    /// The quarantined arm's name; without it every hold on the experiment
+    pub arm: Option<String>,
     /// Reason and consent
     #[command(flatten)]
     pub acting: Acting,

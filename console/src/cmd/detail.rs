@@ -209,14 +209,20 @@ pub(super) fn if_seen(arm: &ArmRow, figure: String) -> String {
     figure
 }
 
-/// A retired arm is no choice any more.
+/// A closed arm is no choice.
 pub(super) fn if_open(arm: &ArmRow, figure: String) -> String {
-    if arm.retired { "-".to_owned() } else { figure }
+    if arm.retired || arm.quarantined {
+        return "-".to_owned();
+    }
+    figure
 }
 
 pub(super) fn arm_name(arm: &ArmRow) -> Span {
     if arm.retired {
         return Span::new(Role::Dim, format!("{} (retired)", arm.name));
+    }
+    if arm.quarantined {
+        return Span::new(Role::Warn, format!("{} (QUARANTINED)", arm.name));
     }
     if arm.control {
         return plain(format!("{} (control)", arm.name));

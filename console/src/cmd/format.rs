@@ -104,7 +104,8 @@ pub(super) fn state(state: &str) -> Span {
 /// The open arm with the greatest probability of being the best; none while nothing has been learned.
 pub(super) fn leader(row: &Row) -> Option<&ArmRow> {
     let learned = row.arms.iter().any(|arm| arm.resolved > 0);
-    let open = row.arms.iter().filter(|arm| !arm.retired);
+    let open = row.arms.iter();
+    let open = open.filter(|arm| !arm.retired && !arm.quarantined);
     open.max_by(|a, b| a.p_best.total_cmp(&b.p_best))
         .filter(|_| learned)
 }

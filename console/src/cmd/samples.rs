@@ -30,6 +30,7 @@ fn arm(name: &str, share: f64, alpha: f64, beta: f64, p_best: f64) -> ArmRow {
         name: name.into(),
         control: false,
         retired: false,
+        quarantined: false,
         share,
         alpha,
         beta,

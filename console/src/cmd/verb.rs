@@ -126,7 +126,7 @@ fn question_without_figures(key: &str) -> Text {
     text
 }
 
-fn done_text(done: &Done) -> Text {
+pub(super) fn done_text(done: &Done) -> Text {
     let mut text = Text::new();
     let repeated = if done.repeated {
         " (it had been carried out before the connection broke)"

@@ -12,9 +12,10 @@ use sqlx::PgConnection;
 use crate::learning::{self, Learner, Readings};
 use crate::publication::LaneEvidence;
 use crate::store::experiments::{self, Stored};
+use crate::store::holds::{self, Hold};
 use crate::store::state::{self, LaneStats};
 use crate::store::versions::running_for;
-use crate::store::{StoreError, activity, holds, revisions};
+use crate::store::{StoreError, activity, revisions};
 
 /// An experiment as it is now, and what only the database cares for.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub(super) async fn load(
         holds: HashMap::new(),
     };
     for (id, hold) in holds::active(tx).await? {
-        found.holds.entry(id).or_default().push(hold.to_string());
+        found.holds.entry(id).or_default().push(hold);
     }
     let mut present = BTreeMap::new();
     for stored in experiments::load(tx, &ids).await? {
@@ -53,7 +54,7 @@ struct Found {
     now: DateTime<Utc>,
     stats: HashMap<(ExperimentId, LaneId), LaneStats>,
     assigned_last_day: HashMap<ExperimentId, u64>,
-    holds: HashMap<ExperimentId, Vec<String>>,
+    holds: HashMap<ExperimentId, Vec<Hold>>,
 }
 
 impl Found {
@@ -100,14 +101,18 @@ impl Found {
                 lanes.insert(name.clone(), LaneNow { shares, evidence });
             }
         }
+        let held = self.holds.remove(&id).unwrap_or_default();
+        let (state, arms): (Vec<Hold>, Vec<Hold>) =
+            held.into_iter().partition(|hold| hold.arm.is_none());
         Present {
             id,
             started_at: stored.started_at,
             current: Current {
+                quarantines: quarantines(&stored.arms, &arms),
                 spec: stored.spec,
                 state: stored.state,
                 arms: stored.arms,
-                holds: self.holds.remove(&id).unwrap_or_default(),
+                holds: state.iter().map(Hold::to_string).collect(),
                 assigned_by_arm,
                 decisions_per_day: self.decisions_per_day(id, running_for),
                 lanes,
@@ -126,6 +131,16 @@ impl Found {
     }
 }
 
+fn quarantines(arms: &[Arm], holds: &[Hold]) -> BTreeMap<ArmName, String> {
+    holds
+        .iter()
+        .filter_map(|hold| {
+            let arm = arms.iter().find(|arm| Some(arm.id) == hold.arm)?;
+            Some((arm.name.clone(), hold.in_words(arms)))
+        })
+        .collect()
+}
+
 fn by_name(arms: &[Arm], known: Option<&LaneEvidence>) -> BTreeMap<ArmName, Evidence> {
     arms.iter()
         .filter_map(|arm| Some((arm.name.clone(), *known?.get(&arm.id)?)))
@@ -139,7 +154,7 @@ fn shares(stored: &Stored, lane: LaneId) -> BTreeMap<ArmName, f64> {
     stored
         .arms
         .iter()
-        .filter(|arm| !arm.retired)
+        .filter(|arm| arm.is_open())
         .map(|arm| (arm.name.clone(), newest.allocation.get(arm.id)))
         .collect()
 }

@@ -13,6 +13,9 @@ pub(super) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Publish(PublishError),
+    /// It is not to be done; comes before anything was written, so that a mutation can commit it with its audit row.
+    #[error("{0}")]
+    Refused(Refusal),
     /// Cannot happen while plans are judged under the lock; answered rather than asserted, because a
     /// mutation that fails is rolled back and a panic tells the operator nothing.
     #[error("the plan wants to {verb} experiment {experiment}, which its state does not allow")]
@@ -20,6 +23,12 @@ pub(super) enum Failure {
         experiment: ExperimentId,
         verb: Verb,
     },
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl From<PublishError> for Failure {
@@ -36,7 +45,7 @@ impl TransactionError for Failure {
         match self {
             Self::Store(error) => Some(error),
             Self::Publish(error) => error.store_error(),
-            Self::Illegal { .. } => None,
+            Self::Refused(_) | Self::Illegal { .. } => None,
         }
     }
 }
@@ -45,6 +54,7 @@ impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Store(error) => store_refusal(&error),
+            Failure::Refused(refusal) => refusal,
             failure @ (Failure::Publish(_) | Failure::Illegal { .. }) => internal(&failure),
         }
     }

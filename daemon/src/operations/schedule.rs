@@ -11,8 +11,9 @@ use super::failure::Failure;
 use super::mutate::{Answer, Change, Judgement, Request, digest};
 use super::{Caller, Operations, machine, ramp};
 use crate::store::experiments::Stored;
+use crate::store::holds::{self, Which};
 use crate::store::mutations::Mutation;
-use crate::store::{holds, ramps, revisions};
+use crate::store::{ramps, revisions};
 
 /// In the audit log.
 const ROLE: &str = "schedule";
@@ -151,7 +152,7 @@ impl Scheduled {
         if verb == Verb::Start {
             ramp::begin(tx, id, &stored.spec, now).await?;
         } else {
-            holds::release(tx, id, now).await?;
+            holds::release(tx, id, Which::All, now).await?;
         }
         let (before, now) = (stored.state.name(), next.name());
         let outcome = format!("{} is {now} (was {before})", self.errand.key);

@@ -1,5 +1,7 @@
 //! Operations against a real database: what is written, what is refused, and what is left of both.
 
+mod arms;
+
 use std::collections::HashMap;
 
 use protocol::control::AuditQuery;

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::failure::Failure;
 use super::mutate::{Answer, Change, Judgement, Request, digest};
 use super::{Caller, ramp, reason};
-use crate::store::holds::{self, Hold};
+use crate::store::holds::{self, Hold, Which};
 use crate::store::mutations::Mutation;
 use crate::store::revisions::{self, Found};
 
@@ -41,15 +41,7 @@ impl StateChange {
 
     /// The state after it, if it may be.
     fn judge(&self, found: &Found, mutation: &Mutation) -> Result<RunState, Refusal> {
-        if let Some(expected) = self.expect_revision
-            && expected != found.revision.0
-        {
-            let message = format!(
-                "{} was changed since you looked: it is at revision {}, you saw {expected}; look again",
-                self.key, found.revision
-            );
-            return Err(Refusal::new(Code::Stale, message));
-        }
+        as_seen(&self.key, found, self.expect_revision)?;
         let Request { caller, reason, .. } = &self.request;
         found
             .state
@@ -57,7 +49,8 @@ impl StateChange {
             .map_err(|illegal| Refusal::new(Code::IllegalState, format!("{}: {illegal}", self.key)))
     }
 
-    /// What an operator did by hand is held against `apply`, until an operator takes it back by hand.
+    /// What an operator did by hand is held against `apply`, until an operator takes it back by hand. A resume opens no
+    /// quarantined arm: what was wrong with it may still be.
     async fn put_holds(
         &self,
         tx: &mut PgConnection,
@@ -68,13 +61,17 @@ impl StateChange {
             Verb::Pause | Verb::Stop | Verb::Rollback => {
                 let hold = Hold {
                     kind: self.verb.as_str().to_owned(),
+                    arm: None,
                     reason: self.request.reason.clone(),
                     placed_by: self.request.caller.actor.clone(),
                 };
                 holds::place(tx, found.id, &hold, mutation.now).await?;
             }
-            Verb::Resume | Verb::Archive => {
-                holds::release(tx, found.id, mutation.now).await?;
+            Verb::Resume => {
+                holds::release(tx, found.id, Which::State, mutation.now).await?;
+            }
+            Verb::Archive => {
+                holds::release(tx, found.id, Which::All, mutation.now).await?;
             }
             Verb::Start => {}
         }
@@ -123,6 +120,20 @@ impl Change for StateChange {
             },
             detail: serde_json::json!({ "from": before, "to": now }),
         })
+    }
+}
+
+/// What the caller looked at is what is changed.
+pub(super) fn as_seen(key: &str, found: &Found, seen: Option<u64>) -> Result<(), Refusal> {
+    match seen {
+        Some(seen) if seen != found.revision.0 => {
+            let message = format!(
+                "{key} was changed since you looked: it is at revision {}, you saw {seen}; look again",
+                found.revision
+            );
+            Err(Refusal::new(Code::Stale, message))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -77,31 +77,31 @@ fn question(live: &Live, lane: &Lane, stats: &LaneStats) -> Question {
     let family = policy::family(&lane.policy);
     let arms = &live.serving.arms;
     let learned = |id: ArmId| Moments::from(&stats.get(&id).copied().unwrap_or_default());
-    let open = arms.iter().filter(|arm| !arm.retired);
+    let open = arms.iter().filter(|arm| arm.is_open());
     let open: Vec<Moments> = open.map(|arm| learned(arm.id)).collect();
     let mut of_open = family.posteriors(&open).into_iter();
     arms.iter()
         .filter_map(|arm| {
-            let posterior = if arm.retired {
-                of_retired(family, &open, learned(arm.id))
-            } else {
+            let posterior = if arm.is_open() {
                 of_open.next()
+            } else {
+                of_closed(family, &open, learned(arm.id))
             };
-            Some((arm.id, arm.retired, posterior?))
+            Some((arm.id, arm.is_open(), posterior?))
         })
         .collect()
 }
 
 /// Beside the open arms, whose pooled rewards make the prior of means.
-fn of_retired(family: Family, open: &[Moments], retired: Moments) -> Option<Posterior> {
-    family.posteriors(&[open, &[retired]].concat()).pop()
+fn of_closed(family: Family, open: &[Moments], closed: Moments) -> Option<Posterior> {
+    family.posteriors(&[open, &[closed]].concat()).pop()
 }
 
 /// Only open arms can be best. Where the quadrature fails, no arm has a probability of being best.
 fn answer(question: &Question) -> LaneBeliefs {
     let open: Vec<(ArmId, Posterior)> = question
         .iter()
-        .filter(|(_, retired, _)| !retired)
+        .filter(|(_, open, _)| *open)
         .map(|(arm, _, posterior)| (*arm, *posterior))
         .collect();
     let posteriors: Vec<Posterior> = open.iter().map(|(_, posterior)| *posterior).collect();
@@ -133,10 +133,10 @@ fn answer(question: &Question) -> LaneBeliefs {
     }
 }
 
-/// What going back to a retired arm would lose against the open ones.
-fn loss_against(retired: Posterior, open: &[Posterior]) -> f64 {
+/// What going back to a closed arm would lose against the open ones.
+fn loss_against(closed: Posterior, open: &[Posterior]) -> f64 {
     let mut all = open.to_vec();
-    all.push(retired);
+    all.push(closed);
     probability::best_arm(&all)
         .ok()
         .and_then(|best| best.expected_loss.last().copied())
@@ -180,6 +180,7 @@ pub(super) fn arm_rows(
                 name: arm.name.to_string(),
                 control: arm.control,
                 retired: arm.retired,
+                quarantined: arm.quarantined,
                 share: allocation.map_or(0.0, |allocation| allocation.get(arm.id)),
                 alpha: drawn.alpha,
                 beta: drawn.beta,

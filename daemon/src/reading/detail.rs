@@ -168,14 +168,21 @@ fn mutation(entry: AuditEntry) -> TimelineEntry {
     } else {
         ""
     };
+    let arm = arm_of(&entry).map_or_else(String::new, |arm| format!(" {arm}"));
     TimelineEntry {
         at: entry.at,
         text: format!(
-            "{} by {}{refused}: {}",
+            "{}{arm} by {}{refused}: {}",
             entry.action, entry.actor, entry.reason
         ),
         kind: entry.action,
     }
+}
+
+/// The arm that something was done to.
+fn arm_of(entry: &AuditEntry) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_str(&entry.body).ok()?;
+    Some(body["detail"]["arm"].as_str()?.to_owned())
 }
 
 /// A decision that is not the one before it.

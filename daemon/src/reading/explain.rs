@@ -105,9 +105,13 @@ fn now_step(live: &Live, stored: &AssignmentRow) -> ExplainStep {
     };
     let honoured = honour(&live.serving, stored);
     let arm = live.serving.arm(honoured.arm);
+    let held = match live.serving.arm(stored.arm) {
+        Some(own) if own.quarantined => format!(", and {} is quarantined", own.name),
+        _ => String::new(),
+    };
     ExplainStep {
         step: "now".to_owned(),
-        detail: format!("the experiment is {}", live.serving.state.name()),
+        detail: format!("the experiment is {}{held}", live.serving.state.name()),
         outcome: format!(
             "gets {} ({})",
             arm.map_or_else(|| honoured.arm.to_string(), |arm| arm.name.to_string()),

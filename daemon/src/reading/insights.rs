@@ -34,7 +34,7 @@ pub(super) async fn insights(
     let mut arms: Vec<ArmInsight> = row
         .arms
         .iter()
-        .filter(|arm| !arm.retired)
+        .filter(|arm| !arm.retired && !arm.quarantined)
         .map(|arm| insight(&row, arm, of_arm(evidence.as_ref(), &arm.name)))
         .collect();
     arms.sort_by(|a, b| b.p_best.total_cmp(&a.p_best));
@@ -166,6 +166,12 @@ fn caveats(
 ) -> Vec<String> {
     let Results { pending, early, .. } = *results;
     let mut caveats: Vec<String> = evidence.into_iter().flat_map(alarms).collect();
+    for arm in row.arms.iter().filter(|arm| arm.quarantined) {
+        caveats.push(format!(
+            "{} is quarantined: nobody new gets it, and it is not judged here",
+            arm.name
+        ));
+    }
     caveats.extend(row.burn_in.clone());
     if arms.iter().any(|arm| arm.samples < FEW) {
         caveats.push(format!("some arms have fewer than {FEW} resolved units"));

@@ -166,6 +166,7 @@ fn known(spec: &ExperimentSpec, arms: &[Arm], version: &PolicyVersion) -> Known 
         .iter()
         .map(|arm| Arm {
             retired: !version.allocation.arms().any(|open| open == arm.id),
+            quarantined: false,
             ..arm.clone()
         })
         .collect();

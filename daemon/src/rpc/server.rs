@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use bandit::experiment::Verb;
+use bandit::experiment::{ArmVerb, Verb};
 use chrono::{DateTime, Utc};
 use protocol::alerts::{
     AckRequest, AlertDone, AlertsPage, AlertsQuery, ResendRequest, SilenceRequest,
 };
 use protocol::control::{
-    AuditPage, AuditQuery, Control, Cursor, Done, Health, Hello, PROTOCOL, Snapshot, VerbRequest,
-    Watched, Welcome,
+    ArmRequest, AuditPage, AuditQuery, Control, Cursor, Done, Health, Hello, PROTOCOL,
+    ReleaseRequest, Snapshot, VerbRequest, Watched, Welcome,
 };
 use protocol::evaluation::{WhatIf, WhatIfRequest};
 use protocol::experiments::{Detail, Explanation, Insights, Results};
@@ -160,6 +160,21 @@ impl Control for Server {
 
     async fn archive(self, _: Context, request: VerbRequest) -> Result<Done, Refusal> {
         self.act(Verb::Archive, request).await
+    }
+
+    async fn quarantine(self, _: Context, request: ArmRequest) -> Result<Done, Refusal> {
+        let caller = self.session.allow(Action::DoToArm(ArmVerb::Quarantine))?;
+        self.service.operations.quarantine(request, caller).await
+    }
+
+    async fn release(self, _: Context, request: ReleaseRequest) -> Result<Done, Refusal> {
+        let caller = self.session.allow(Action::DoToArm(ArmVerb::Release))?;
+        self.service.operations.release(request, caller).await
+    }
+
+    async fn ship(self, _: Context, request: ArmRequest) -> Result<Done, Refusal> {
+        let caller = self.session.allow(Action::DoToArm(ArmVerb::Ship))?;
+        self.service.operations.ship(request, caller).await
     }
 
     async fn results(self, _: Context, key: String) -> Result<Results, Refusal> {

@@ -23,7 +23,7 @@ pub struct Head {
     pub revision: Revision,
     /// Its lanes and the newest policy version of each; a lane without one is absent.
     pub versions: Vec<(LaneId, Version)>,
-    /// Kinds of the holds on it, ascending.
+    /// The holds on it, ascending: `pause`, `quarantine blue`.
     pub holds: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ pub struct Stored {
     pub started_at: Option<DateTime<Utc>>,
     /// How far its ramp is.
     pub ramp: Option<Ramp>,
-    /// Its arms, ascending id, retired ones included.
+    /// Its arms, ascending id, retired and quarantined ones included.
     pub arms: Vec<Arm>,
     /// The numbers of its lanes, also of those that are not in force.
     pub lane_numbers: LaneNumbers,
@@ -81,7 +81,8 @@ pub async fn heads(connection: &mut PgConnection) -> Result<Heads, StoreError> {
         .await?;
     let rows: Vec<HeadRow> = sql::query_as(
         "select e.id, e.revision, v.lanes, v.versions,
-                array(select distinct h.kind from experiment_holds h
+                array(select distinct h.kind || coalesce(' ' || a.name, '') from experiment_holds h
+                      left join experiment_arms a using (experiment_id, arm)
                       where h.experiment_id = e.id and h.released_at is null order by 1)
          from experiments e
          cross join lateral (
@@ -140,6 +141,7 @@ struct ArmRow {
     control: bool,
     config: serde_json::Value,
     retired: bool,
+    quarantined: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -173,13 +175,7 @@ pub async fn load(
     .bind(&ids)
     .fetch_all(&mut *connection)
     .await?;
-    let arms: Vec<ArmRow> = sql::query_as(
-        "select experiment_id, arm, name, control, config, retired
-         from experiment_arms where experiment_id = any($1) order by experiment_id, arm",
-    )
-    .bind(&ids)
-    .fetch_all(&mut *connection)
-    .await?;
+    let arms = arm_rows(&mut *connection, &ids).await?;
     let lanes = newest_versions(&mut *connection, &ids).await?;
     let mut numbers = lanes::numbers(connection, &ids).await?;
     let mut arms = grouped(arms, |row| row.experiment_id);
@@ -194,6 +190,26 @@ pub async fn load(
             stored(row, ramp, mine, numbers, newest)
         })
         .collect())
+}
+
+/// An experiment's arms, ascending id, retired and quarantined ones included.
+pub async fn arms(connection: &mut PgConnection, id: ExperimentId) -> Result<Vec<Arm>, StoreError> {
+    let rows = arm_rows(connection, &[id.0]).await?;
+    rows.into_iter().map(arm).collect()
+}
+
+/// Whether an arm is quarantined its hold alone tells.
+async fn arm_rows(connection: &mut PgConnection, ids: &[i32]) -> Result<Vec<ArmRow>, sqlx::Error> {
+    sql::query_as(
+        "select experiment_id, arm, name, control, config, retired,
+                exists (select from experiment_holds h
+                        where h.experiment_id = a.experiment_id and h.arm = a.arm
+                          and h.kind = 'quarantine' and h.released_at is null) as quarantined
+         from experiment_arms a where experiment_id = any($1) order by experiment_id, arm",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await
 }
 
 fn grouped<T>(rows: Vec<T>, id: impl Fn(&T) -> i32) -> HashMap<i32, Vec<T>> {
@@ -270,6 +286,7 @@ fn arm(row: ArmRow) -> Result<Arm, StoreError> {
         control: row.control,
         config: row.config,
         retired: row.retired,
+        quarantined: row.quarantined,
     })
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use bandit::experiment::{Arm, ArmId, ExperimentId, Revision, RunState};
+use bandit::experiment::{Arm, ExperimentId, Revision, RunState};
 use bandit::lanes::LaneNumbers;
 use bandit::spec::model::{ArmSpec, ExperimentSpec};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{StoreError, lanes, sql};
+use super::{StoreError, experiments, lanes, sql};
 
 /// An experiment as a mutation finds it.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub async fn create(
 /// What an experiment has after a spec was put in force.
 #[derive(Debug)]
 pub struct Numbered {
-    /// Its arms in ascending id order, retired ones included.
+    /// Its arms in ascending id order, retired and quarantined ones included.
     pub arms: Vec<Arm>,
     /// The numbers of its lanes.
     pub lanes: LaneNumbers,
@@ -96,11 +96,7 @@ pub async fn put_spec(
     .bind(at)
     .execute(&mut *tx)
     .await?;
-    sql::query("update experiments set revision = $2 where id = $1")
-        .bind(id.0)
-        .bind(revision.0.cast_signed())
-        .execute(&mut *tx)
-        .await?;
+    touch(tx, id, revision).await?;
     Ok(Numbered {
         lanes: lanes::put(tx, id, spec).await?,
         arms: put_arms(tx, id, &spec.arms).await?,
@@ -137,6 +133,20 @@ pub async fn put_state(
     Ok(())
 }
 
+/// Gives an experiment a new revision for a change that is neither in its spec nor in its state.
+pub async fn touch(
+    tx: &mut PgConnection,
+    id: ExperimentId,
+    revision: Revision,
+) -> Result<(), StoreError> {
+    sql::query("update experiments set revision = $2 where id = $1")
+        .bind(id.0)
+        .bind(revision.0.cast_signed())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// An arm that is declared again gets its old number; one that is no longer declared is retired.
 async fn put_arms(
     tx: &mut PgConnection,
@@ -164,7 +174,7 @@ async fn put_arms(
         });
         put_arm(tx, id, number, arm).await?;
     }
-    arms(tx, id).await
+    experiments::arms(tx, id).await
 }
 
 async fn put_arm(
@@ -187,30 +197,4 @@ async fn put_arm(
     .execute(tx)
     .await?;
     Ok(())
-}
-
-async fn arms(tx: &mut PgConnection, id: ExperimentId) -> Result<Vec<Arm>, StoreError> {
-    let rows: Vec<(i16, String, bool, serde_json::Value, bool)> = sql::query_as(
-        "select arm, name, control, config, retired from experiment_arms
-         where experiment_id = $1 order by arm",
-    )
-    .bind(id.0)
-    .fetch_all(tx)
-    .await?;
-    rows.into_iter()
-        .map(|(arm, name, control, config, retired)| {
-            let name = name
-                .parse()
-                .map_err(|error: bandit::experiment::InvalidName| {
-                    StoreError::unreadable(format!("arm {arm} of experiment {id}"), error)
-                })?;
-            Ok(Arm {
-                id: ArmId(arm.cast_unsigned()),
-                name,
-                control,
-                config,
-                retired,
-            })
-        })
-        .collect()
 }

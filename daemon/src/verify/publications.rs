@@ -97,6 +97,7 @@ fn check_one(
         .filter(|arm| version.allocation.arms().any(|open| open == arm.id))
         .map(|arm| Arm {
             retired: false,
+            quarantined: false,
             ..arm.clone()
         })
         .collect();

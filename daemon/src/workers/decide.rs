@@ -268,7 +268,7 @@ fn row(
 
 /// The rules of an experiment, for the arms that are open now.
 pub fn rules(live: &Live, spec: &DecisionSpec) -> Rules {
-    let open = live.serving.arms.iter().filter(|arm| !arm.retired);
+    let open = live.serving.arms.iter().filter(|arm| arm.is_open());
     Rules::new(spec, open.count())
 }
 

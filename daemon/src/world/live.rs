@@ -31,7 +31,7 @@ pub struct Live {
     pub started_at: Option<DateTime<Utc>>,
     /// How far its ramp is; [`Live::serving`] has its traffic.
     pub ramp: Option<Ramp>,
-    /// Kinds of the holds on it.
+    /// The holds on it: `pause`, `quarantine blue`.
     pub holds: Vec<String>,
     /// The numbers of its lanes, also of those that are not in force.
     pub lane_numbers: LaneNumbers,
@@ -92,7 +92,8 @@ impl Live {
             lanes,
             spec.salt.clone(),
         )
-        .map_err(|error| StoreError::unreadable(format!("experiment {id}"), error))?;
+        .map_err(|error| StoreError::unreadable(format!("experiment {id}"), error))?
+        .with_on_quarantine(spec.on_quarantine);
         let Head {
             revision, holds, ..
         } = head.clone();
@@ -202,7 +203,7 @@ fn serving_lanes(
 ) -> Vec<ServingLane> {
     let open: Vec<ArmId> = arms
         .iter()
-        .filter(|arm| !arm.retired)
+        .filter(|arm| arm.is_open())
         .map(|arm| arm.id)
         .collect();
     let mut stored: HashMap<LaneId, StoredLane> =

@@ -14,6 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{ArmId, LaneId, RunState, Version};
+use crate::spec::model::OnQuarantine;
 
 pub use decide::decide;
 pub use draw::{Drawn, draw};
@@ -40,6 +41,8 @@ pub enum Reason {
     Shipped,
     /// The unit's arm is no longer declared: control.
     ArmRetired,
+    /// The unit's arm is quarantined, and the experiment says `on_quarantine = "control"`: control.
+    ArmQuarantined,
     /// On the allow list of testers; never counted.
     Override,
     /// From the cache, while the database is away.
@@ -62,6 +65,7 @@ impl Reason {
             Self::NotRunning => "not_running",
             Self::Shipped => "shipped",
             Self::ArmRetired => "arm_retired",
+            Self::ArmQuarantined => "arm_quarantined",
             Self::Override => "override",
             Self::Stale => "stale",
             Self::Outage => "outage",
@@ -123,7 +127,8 @@ pub struct Honoured {
 }
 
 /// What a unit with a recorded assignment gets in the present state: its own arm while running or paused, whatever
-/// has become of targeting, traffic and lanes since; control or the shipped arm after that.
+/// has become of targeting, traffic and lanes since, unless its arm is quarantined and the experiment gives its units
+/// control meanwhile; control or the shipped arm after that.
 pub fn honour(serving: &Serving, stored: Stored) -> Honoured {
     let control = |reason| Honoured {
         arm: serving.control().id,
@@ -131,10 +136,15 @@ pub fn honour(serving: &Serving, stored: Stored) -> Honoured {
     };
     match serving.state {
         RunState::Running { .. } | RunState::Paused { .. } => match serving.arm(stored.arm) {
-            Some(arm) if !arm.retired => Honoured {
-                arm: arm.id,
-                reason: Reason::Sticky,
-            },
+            Some(arm) if !arm.retired => {
+                if arm.quarantined && serving.on_quarantine == OnQuarantine::Control {
+                    return control(Reason::ArmQuarantined);
+                }
+                Honoured {
+                    arm: arm.id,
+                    reason: Reason::Sticky,
+                }
+            }
             _ => control(Reason::ArmRetired),
         },
         RunState::Stopped {

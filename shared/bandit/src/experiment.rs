@@ -358,7 +358,7 @@ pub enum Verb {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot {verb} an experiment that is {state}; {hint}")]
 pub struct IllegalTransition {
-    verb: Verb,
+    verb: &'static str,
     state: &'static str,
     hint: &'static str,
 }
@@ -383,6 +383,32 @@ impl Verb {
             Self::Stop => "stop",
             Self::Rollback => "rollback",
             Self::Archive => "archive",
+        }
+    }
+}
+
+/// What can be done to an arm of an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArmVerb {
+    /// No new units until it is released.
+    Quarantine,
+    /// Open to new units again.
+    Release,
+    /// For everyone, and the experiment is stopped.
+    Ship,
+}
+
+impl ArmVerb {
+    /// Every one of them.
+    pub const ALL: [Self; 3] = [Self::Quarantine, Self::Release, Self::Ship];
+
+    /// The word on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Quarantine => "quarantine",
+            Self::Release => "release",
+            Self::Ship => "ship",
         }
     }
 }
@@ -436,6 +462,25 @@ impl RunState {
             Verb::Rollback => matches!(self, Self::Running { .. } | Self::Paused { .. }),
             Verb::Archive => matches!(self, Self::Draft | Self::Stopped { .. }),
         };
+        self.allow(legal, verb.as_str())
+    }
+
+    /// Whether an arm may be quarantined now, or its quarantine released; if not, why and what is.
+    pub fn check_quarantine(&self) -> Result<(), IllegalTransition> {
+        self.allow(!self.is_over(), "quarantine an arm of")
+    }
+
+    /// Whether an arm may be chosen for everyone now: wherever a stop may be; if not, why and what is.
+    pub fn check_ship(&self) -> Result<(), IllegalTransition> {
+        self.allow(self.check(Verb::Stop).is_ok(), "ship an arm of")
+    }
+
+    /// Whether nobody will draw an arm any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Stopped { .. } | Self::Archived { .. })
+    }
+
+    fn allow(&self, legal: bool, verb: &'static str) -> Result<(), IllegalTransition> {
         if legal {
             return Ok(());
         }
@@ -483,6 +528,23 @@ impl RunState {
             Verb::Archive => Self::Archived { since: at },
         })
     }
+
+    /// The state after `arm` was chosen for everyone, by `by` at `at` because of `why`.
+    pub fn shipped(
+        &self,
+        arm: ArmId,
+        at: DateTime<Utc>,
+        by: &str,
+        why: &str,
+    ) -> Result<Self, IllegalTransition> {
+        self.check_ship()?;
+        Ok(Self::Stopped {
+            since: at,
+            by: by.to_owned(),
+            why: why.to_owned(),
+            shipped: Some(arm),
+        })
+    }
 }
 
 /// An arm as the database knows it: its number outlives its place in the file.
@@ -498,6 +560,16 @@ pub struct Arm {
     pub config: serde_json::Value,
     /// No longer declared: gets no new units, and its units get control.
     pub retired: bool,
+    /// Under a quarantine: gets no new units until that is released; what its units get, the spec says.
+    #[serde(default)]
+    pub quarantined: bool,
+}
+
+impl Arm {
+    /// Whether new units may draw it.
+    pub fn is_open(&self) -> bool {
+        !self.retired && !self.quarantined
+    }
 }
 
 #[cfg(test)]

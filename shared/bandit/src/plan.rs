@@ -9,6 +9,7 @@ mod fields;
 mod forecast;
 mod lanes;
 pub(crate) mod numbers;
+mod quarantine;
 mod settled;
 mod state;
 
@@ -27,10 +28,12 @@ pub struct Current {
     pub spec: ExperimentSpec,
     /// Where it is in its life.
     pub state: RunState,
-    /// All arms it ever had, by ascending number; retired ones included.
+    /// All arms it ever had, by ascending number; retired and quarantined ones included.
     pub arms: Vec<Arm>,
-    /// What operators and guardrails hold, in words, such as `paused by ana: latency`.
+    /// How operators and guardrails hold its state, in words, such as `paused by ana: latency`.
     pub holds: Vec<String>,
+    /// Why arms are quarantined, in words, such as `blue quarantined by ana: errors`.
+    pub quarantines: BTreeMap<ArmName, String>,
     /// Units assigned so far, by arm, over all lanes.
     pub assigned_by_arm: BTreeMap<ArmName, u64>,
     /// New assignments a day, as of late.
@@ -57,7 +60,7 @@ pub struct LaneNow {
 pub struct Options {
     /// Stop experiments that the file does not mention.
     pub prune: bool,
-    /// Change the state of held experiments too.
+    /// Change the state of held experiments too, and open the quarantined arms that the file declares.
     pub release_holds: bool,
 }
 
@@ -87,8 +90,10 @@ pub struct Change {
     pub effects: Vec<Effect>,
     /// Parts that are accepted but whose engine does not run yet.
     pub not_active: Vec<String>,
-    /// Holds in the way of the declared state: kept, or released if the options say so.
+    /// Holds in the way of the declared state and arms: kept, or released if the options say so.
     pub holds: Vec<String>,
+    /// Arms whose quarantine is released.
+    pub released: Vec<ArmName>,
     /// The state transition to carry out.
     pub verb: Option<Verb>,
     /// The spec to store; `None` if only the state changes.
@@ -129,7 +134,7 @@ pub struct Effect {
 impl Change {
     /// Whether there is anything to carry out; if not, it only shows a hold.
     pub fn alters(&self) -> bool {
-        self.verb.is_some() || self.spec.is_some()
+        self.verb.is_some() || self.spec.is_some() || !self.released.is_empty()
     }
 }
 
@@ -179,6 +184,7 @@ fn add(spec: &ExperimentSpec) -> Change {
         effects: effects::of_new(spec, verb),
         not_active: not_active(spec),
         holds: Vec::new(),
+        released: Vec::new(),
         verb,
         spec: Some(spec.clone()),
     }
@@ -187,7 +193,7 @@ fn add(spec: &ExperimentSpec) -> Change {
 fn change(plan: &mut Plan, current: &Current, spec: &ExperimentSpec, options: Options) {
     let mut fields = fields::diff(&current.spec, spec);
     let differs = !fields.is_empty();
-    let refused = settled::refusals(current, spec, &fields);
+    let mut refused = settled::refusals(current, spec, &fields);
     let transition = match state::of_declared(current, spec, options) {
         Ok(transition) => transition,
         Err(refusal) => {
@@ -196,19 +202,24 @@ fn change(plan: &mut Plan, current: &Current, spec: &ExperimentSpec, options: Op
             return;
         }
     };
+    let state::Transition { verb, mut holds } = transition;
+    let quarantines = quarantine::of_declared(current, spec, verb, options);
+    refused.extend(quarantines.refusal(spec));
     if !refused.is_empty() {
         plan.refused.extend(refused);
         return;
     }
-    let state::Transition { verb, holds } = transition;
-    if !differs && verb.is_none() && holds.is_empty() {
+    if !differs && verb.is_none() && holds.is_empty() && quarantines.is_empty() {
         plan.unchanged.push(spec.key.clone());
         return;
     }
-    let effects = effects::of_change(current, spec, &fields, verb, &holds);
+    let effects = effects::of_change(current, spec, &fields, verb, &holds, &quarantines);
     if let Some(verb) = verb {
         fields.insert(0, fields::of_state(&current.state, verb));
     }
+    let quarantine::Quarantines { kept, released } = quarantines;
+    fields.extend(released.keys().map(fields::of_release));
+    holds.extend(kept.into_values().chain(released.values().cloned()));
     plan.changes.push(Change {
         key: spec.key.clone(),
         kind: match verb {
@@ -219,6 +230,7 @@ fn change(plan: &mut Plan, current: &Current, spec: &ExperimentSpec, options: Op
         effects,
         not_active: not_active(spec),
         holds,
+        released: released.into_keys().collect(),
         verb,
         spec: differs.then(|| spec.clone()),
     });
@@ -235,6 +247,7 @@ fn leave_or_stop(plan: &mut Plan, current: &Current, options: Options) {
             effects: effects::of_stop(current),
             not_active: Vec::new(),
             holds: Vec::new(),
+            released: Vec::new(),
             verb: Some(Verb::Stop),
             spec: None,
         });

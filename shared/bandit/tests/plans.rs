@@ -1,7 +1,8 @@
 //! Plans, as text: what is running, what the file says, and every line a person would read.
 //!
 //! A new case is a file in `tests/data/plans`: the state and spec of what runs, `=====`, the wanted file, `=====`, and
-//! the expected plan. The first line of a case says the options and states, as `# options: prune`, `# x: paused, held`.
+//! the expected plan. The first line of a case says the options and states, as `# options: prune`, `# x: paused, held`,
+//! `# y: running, blue quarantined`.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +14,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use bandit::experiment::{Arm, ArmId, Millis, RunState};
+use bandit::experiment::{Arm, ArmId, ArmName, Millis, RunState};
 use bandit::plan::{Change, ChangeKind, Current, LaneNow, Options, Plan, diff};
 use bandit::policy::Evidence;
 use bandit::posterior::ArmStats;
@@ -47,6 +48,7 @@ fn state(word: &str) -> RunState {
 fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
     let started = directives[0] != "draft";
     let learnt = directives.contains(&"learnt");
+    let quarantined = |arm: &ArmName| directives.contains(&format!("{arm} quarantined").as_str());
     let arms: Vec<Arm> = spec
         .arms
         .iter()
@@ -57,17 +59,20 @@ fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
             control: arm.control,
             config: arm.config.clone(),
             retired: false,
+            quarantined: quarantined(&arm.name),
         })
         .collect();
     let per_arm = |value: u64| {
         let arms = spec.arms.iter().filter(|_| started);
         arms.map(|arm| (arm.name.clone(), value)).collect()
     };
-    let share = 1.0 / spec.arms.len() as f64;
+    let open = arms.iter().filter(|arm| arm.is_open()).count();
+    let share = 1.0 / open as f64;
     let assigned_by_arm: BTreeMap<_, u64> = per_arm(1_240);
     let lane_now = LaneNow {
         shares: assigned_by_arm
             .keys()
+            .filter(|arm| !quarantined(arm))
             .map(|arm| (arm.clone(), share))
             .collect(),
         evidence: assigned_by_arm
@@ -87,8 +92,13 @@ fn current(spec: &ExperimentSpec, directives: &[&str]) -> Current {
             })
             .collect(),
     };
+    let held = |arm: &Arm| {
+        let words = format!("{} quarantined by ana: errors", arm.name);
+        arm.quarantined.then(|| (arm.name.clone(), words))
+    };
     Current {
         spec: spec.clone(),
+        quarantines: arms.iter().filter_map(held).collect(),
         state: state(directives[0]),
         arms,
         holds: directives
@@ -178,12 +188,17 @@ fn draw_change(out: &mut String, change: &Change) {
     let verb = change
         .verb
         .map_or(String::new(), |verb| format!(" [{verb}]"));
+    let released: String = change
+        .released
+        .iter()
+        .map(|arm| format!(" [release {arm}]"))
+        .collect();
     let stores = if change.spec.is_some() {
         " [store]"
     } else {
         ""
     };
-    writeln!(out, "{sign} {}{verb}{stores}", change.key).unwrap();
+    writeln!(out, "{sign} {}{verb}{released}{stores}", change.key).unwrap();
     for field in &change.fields {
         writeln!(out, "    {}: {} -> {}", field.path, field.from, field.to).unwrap();
     }

@@ -4,8 +4,8 @@ use bandit::experiment::{ArmName, LaneName, Millis, Share};
 use bandit::spec::model::{
     Aggregate, ArmSpec, AutoDecision, BetaPrior, BurnIn, Credit, DecisionPreset, DecisionSpec,
     DeclaredState, Direction, EventMeasure, ExperimentSpec, GuardrailAction, GuardrailCheck,
-    GuardrailSpec, LaneSpec, Memory, OnNoData, OnOutage, OutcomeSpec, PolicyKind, PolicySpec,
-    PosteriorKind, RampStep, RewardSpec, ScheduleSpec, SuccessSpec,
+    GuardrailSpec, LaneSpec, Memory, OnNoData, OnOutage, OnQuarantine, OutcomeSpec, PolicyKind,
+    PolicySpec, PosteriorKind, RampStep, RewardSpec, ScheduleSpec, SuccessSpec,
 };
 use bandit::spec::{self, to_toml};
 use bandit::targeting::{Matcher, Targeting};
@@ -445,7 +445,7 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
         of(select(states)),
         of(line()),
     );
-    let shares = (share(), share(), any::<bool>());
+    let shares = (share(), share(), any::<bool>(), any::<bool>());
     let arms_and_policy =
         (2usize..6).prop_flat_map(|count| (arms(count), policy(count), lanes(count)));
     let sections = (
@@ -466,7 +466,7 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
             |(
                 key,
                 people,
-                (traffic, holdback, frozen),
+                (traffic, holdback, frozen, to_control),
                 (mut arms, mut policy, lanes),
                 sections,
             )| {
@@ -521,6 +521,11 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
                         OnOutage::Frozen
                     } else {
                         OnOutage::Control
+                    },
+                    on_quarantine: if to_control {
+                        OnQuarantine::Control
+                    } else {
+                        OnQuarantine::Keep
                     },
                     arms,
                     targeting,

@@ -47,6 +47,12 @@ pub trait Control {
     async fn rollback(request: VerbRequest) -> Result<Done, Refusal>;
     /// draft or stopped -> archived
     async fn archive(request: VerbRequest) -> Result<Done, Refusal>;
+    /// Close an arm to new units until it is released. Since 1.2.
+    async fn quarantine(request: ArmRequest) -> Result<Done, Refusal>;
+    /// Release the quarantine of an arm, or every hold on an experiment. Its state stays what it is. Since 1.2.
+    async fn release(request: ReleaseRequest) -> Result<Done, Refusal>;
+    /// running, paused or rolled back -> stopped, with one arm for everyone. Since 1.2.
+    async fn ship(request: ArmRequest) -> Result<Done, Refusal>;
     /// Counts, rates and posteriors.
     async fn results(key: String) -> Result<Results, Refusal>;
     /// The reading of the results, in words.
@@ -171,6 +177,39 @@ pub struct Delta {
 pub struct VerbRequest {
     /// Which experiment.
     pub key: String,
+    /// Why; kept in the audit log. Must not be empty.
+    pub reason: String,
+    /// UUID made by the caller; the same id again gives the same answer and no second effect.
+    pub request_id: uuid::Uuid,
+    /// Refuse unless the experiment still has this revision.
+    #[serde(default)]
+    pub expect_revision: Option<u64>,
+}
+
+/// Ask for a change of what one arm gets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmRequest {
+    /// Which experiment.
+    pub key: String,
+    /// Which arm, by its name.
+    pub arm: String,
+    /// Why; kept in the audit log. Must not be empty.
+    pub reason: String,
+    /// UUID made by the caller; the same id again gives the same answer and no second effect.
+    pub request_id: uuid::Uuid,
+    /// Refuse unless the experiment still has this revision.
+    #[serde(default)]
+    pub expect_revision: Option<u64>,
+}
+
+/// Ask for the end of holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseRequest {
+    /// Which experiment.
+    pub key: String,
+    /// The quarantine of this arm, by its name; `None`: every hold.
+    #[serde(default)]
+    pub arm: Option<String>,
     /// Why; kept in the audit log. Must not be empty.
     pub reason: String,
     /// UUID made by the caller; the same id again gives the same answer and no second effect.

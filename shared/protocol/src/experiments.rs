@@ -147,6 +147,9 @@ pub struct ArmRow {
     /// Whether it is no longer declared.
     #[serde(default)]
     pub retired: bool,
+    /// Whether it is quarantined: no new units until that is released. Since 1.2.
+    #[serde(default)]
+    pub quarantined: bool,
     /// The probability with which a new unit of the lane draws it, in `0..=1`.
     pub share: f64,
     /// The posterior Beta's alpha; of scaled rewards, that of the Beta with the posterior's mean and variance.

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use bandit::experiment::{ArmName, ExperimentKey, Millis, Share};
 use bandit::spec::model::{
-    Aggregate, ArmSpec, BurnIn, Credit, Direction, ExperimentSpec, Memory, OnOutage, OutcomeSpec,
-    PolicyKind, PolicySpec, RewardSpec, SuccessSpec,
+    Aggregate, ArmSpec, BurnIn, Credit, Direction, ExperimentSpec, Memory, OnOutage, OnQuarantine,
+    OutcomeSpec, PolicyKind, PolicySpec, RewardSpec, SuccessSpec,
 };
 use bandit::spec::{defaults, policy_kind};
 use bandit::targeting::Targeting;
@@ -53,6 +53,7 @@ impl Reader<'_> {
             traffic: traffic?,
             holdback: holdback?,
             on_outage: OnOutage::Control,
+            on_quarantine: OnQuarantine::Keep,
             arms: arms?,
             targeting: targeting?,
             policy: PolicySpec {

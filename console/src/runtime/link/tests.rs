@@ -9,7 +9,8 @@ use protocol::alerts::{
     AckRequest, AlertDone, AlertsPage, AlertsQuery, ResendRequest, SilenceRequest,
 };
 use protocol::control::{
-    AuditPage, AuditQuery, Control, Delta, Done, Health, ProtocolVersion, Snapshot, VerbRequest,
+    ArmRequest, AuditPage, AuditQuery, Control, Delta, Done, Health, ProtocolVersion,
+    ReleaseRequest, Snapshot, VerbRequest,
 };
 use protocol::evaluation::{WhatIf, WhatIfRequest};
 use protocol::experiments::{Detail, Explanation, Insights, Results};
@@ -118,6 +119,18 @@ impl Control for Played {
     }
 
     async fn archive(self, _: Context, _: VerbRequest) -> Result<Done, Refusal> {
+        refused()
+    }
+
+    async fn quarantine(self, _: Context, _: ArmRequest) -> Result<Done, Refusal> {
+        refused()
+    }
+
+    async fn release(self, _: Context, _: ReleaseRequest) -> Result<Done, Refusal> {
+        refused()
+    }
+
+    async fn ship(self, _: Context, _: ArmRequest) -> Result<Done, Refusal> {
         refused()
     }
 

@@ -9,6 +9,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::HeaderMap;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
+use protocol::control::{ArmRequest, ReleaseRequest};
 use protocol::plans::{ApplyRequest, PlanRequest};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -71,8 +72,7 @@ impl Site {
 
     /// Applies `file`; the data port serves it when this returns.
     pub(crate) async fn apply(&self, file: &str) {
-        let world = &self.port.world;
-        let operations = Operations::new(self.database.store.clone(), world.clone());
+        let operations = self.operations();
         let plan = PlanRequest {
             file: "test.toml".into(),
             text: file.into(),
@@ -86,11 +86,37 @@ impl Site {
             reason: "test".into(),
             request_id: uuid::Uuid::now_v7(),
         };
-        let caller = Caller {
-            actor: "test".into(),
-            via: "test".into(),
+        operations.apply(request, caller()).await.unwrap();
+    }
+
+    /// Closes an arm to new units; the data port obeys when this returns.
+    pub(crate) async fn quarantine(&self, experiment: &str, arm: &str) {
+        let request = ArmRequest {
+            key: experiment.into(),
+            arm: arm.into(),
+            reason: "test".into(),
+            request_id: uuid::Uuid::now_v7(),
+            expect_revision: None,
         };
-        operations.apply(request, caller).await.unwrap();
+        let done = self.operations().quarantine(request, caller()).await;
+        done.unwrap();
+    }
+
+    /// Releases every hold on an experiment.
+    pub(crate) async fn release(&self, experiment: &str) {
+        let request = ReleaseRequest {
+            key: experiment.into(),
+            arm: None,
+            reason: "test".into(),
+            request_id: uuid::Uuid::now_v7(),
+            expect_revision: None,
+        };
+        let done = self.operations().release(request, caller()).await;
+        done.unwrap();
+    }
+
+    fn operations(&self) -> Operations {
+        Operations::new(self.database.store.clone(), self.port.world.clone())
     }
 
     pub(crate) async fn client(&self) -> Client {
@@ -120,6 +146,13 @@ impl Site {
             tokio::time::timeout(limit, waited).await.is_ok(),
             "{query} never gave {wanted}"
         );
+    }
+}
+
+fn caller() -> Caller {
+    Caller {
+        actor: "test".into(),
+        via: "test".into(),
     }
 }
 

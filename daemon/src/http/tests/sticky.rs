@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::CHECKOUT;
 use super::site::{Port, Site};
+use crate::world::snapshot;
 
 const ASSIGN: &str = "/api/experiments/checkout/assign";
 
@@ -38,6 +39,109 @@ async fn an_arm_that_another_daemon_has_just_added_is_served_here_too() {
         red += usize::from(here["arm"] == "red");
     }
     assert!(red > 0, "a third of them get it");
+}
+
+/// Units of an arm that is quarantined; the rest of the story depends on what the experiment says.
+async fn quarantined(file: &str) -> (Site, Vec<Value>) {
+    let site = Site::with(file).await;
+    let mut on_blue = Vec::new();
+    for n in 0..20 {
+        let unit = json!({"unit": format!("u{n}"), "expose": false});
+        let assigned = site.client().await.post(ASSIGN, &unit).await.json;
+        if assigned["arm"] == "blue" {
+            on_blue.push(json!(format!("u{n}")));
+        }
+    }
+    assert!(!on_blue.is_empty(), "half of them get it");
+    site.quarantine("checkout", "blue").await;
+    for n in 20..40 {
+        let new = assign(&site.port, &format!("u{n}")).await;
+        assert_eq!(new["arm"], "green", "{new}");
+        assert_eq!(new["reason"], "split", "{new}");
+    }
+    (site, on_blue)
+}
+
+/// What a daemon that starts without the database reads of the quarantine.
+#[tokio::test]
+async fn a_quarantine_is_in_the_file_that_a_daemon_starts_from_without_the_database() {
+    let file = CHECKOUT.replace(
+        "[[experiment]]",
+        "[[experiment]]\non_quarantine = \"control\"",
+    );
+    let (site, _) = quarantined(&file).await;
+    let world = site.port.world.load();
+    let saved = snapshot::write(&world, [7; 16], chrono::DateTime::UNIX_EPOCH);
+    let back = snapshot::read(&saved).unwrap().world;
+    let (back, live) = (
+        back.get("checkout").unwrap(),
+        world.get("checkout").unwrap(),
+    );
+    assert_eq!(back.serving, live.serving);
+    assert_eq!(back.holds, ["quarantine blue"]);
+    assert!(back.serving.arms.iter().any(|arm| arm.quarantined));
+}
+
+async fn served(port: &Port, unit: &Value) -> (Value, Value) {
+    let answer = assign(port, unit.as_str().unwrap()).await;
+    (answer["arm"].clone(), answer["reason"].clone())
+}
+
+#[tokio::test]
+async fn units_of_a_quarantined_arm_keep_it_and_nobody_new_gets_it() {
+    let (site, on_blue) = quarantined(CHECKOUT).await;
+    for unit in &on_blue {
+        assert_eq!(
+            served(&site.port, unit).await,
+            (json!("blue"), json!("sticky"))
+        );
+    }
+    site.release("checkout").await;
+    let mut blue = 0;
+    for n in 40..60 {
+        blue += usize::from(assign(&site.port, &format!("u{n}")).await["arm"] == "blue");
+    }
+    assert!(blue > 0, "half of the new ones get it again");
+    let store = &site.database.store;
+    let report = crate::verify::verify(store, &mut crate::verify::unwatched).await;
+    let report = report.unwrap();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test]
+async fn units_of_a_quarantined_arm_get_control_where_the_file_says_so_and_are_no_trial() {
+    let file = CHECKOUT.replace(
+        "[[experiment]]",
+        "[[experiment]]\non_quarantine = \"control\"",
+    );
+    let (site, on_blue) = quarantined(&file).await;
+    let afresh = Port::open(&site.database.store).await;
+    let landed = site.count("experiment_landing").await;
+    for unit in &on_blue {
+        for port in [&site.port, &afresh] {
+            let there = served(port, unit).await;
+            assert_eq!(there, (json!("green"), json!("arm_quarantined")));
+        }
+        let answer = assign(&site.port, unit.as_str().unwrap()).await;
+        assert!(
+            answer["lane"].is_null() && answer["assignment"].is_null(),
+            "{answer}"
+        );
+    }
+    assert_eq!(
+        site.count("experiment_landing").await,
+        landed,
+        "nobody was exposed"
+    );
+    site.release("checkout").await;
+    for unit in &on_blue {
+        assert_eq!(
+            served(&site.port, unit).await,
+            (json!("blue"), json!("sticky"))
+        );
+    }
+    let exposed = landed + on_blue.len() as i64;
+    assert_eq!(site.count("experiment_landing").await, exposed);
 }
 
 #[tokio::test]

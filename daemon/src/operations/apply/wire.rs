@@ -30,6 +30,7 @@ fn change(change: plan::Change) -> Change {
         effects,
         not_active,
         holds,
+        released: _,
         verb: _,
         spec: _,
     } = change;
@@ -100,6 +101,7 @@ pub(super) fn detail(plan: &Plan, asked: &PlanRequest) -> serde_json::Value {
                 "key": it.key,
                 "verb": it.verb,
                 "spec": it.spec.is_some(),
+                "released": it.released,
                 "fields": fields,
             })
         })

@@ -1,16 +1,18 @@
 //! Writes a judged plan: specs, arms, policy versions, states and released holds, all under one revision.
 
-use bandit::experiment::{ExperimentId, Revision, RunState, Verb};
+use bandit::experiment::{ArmName, ExperimentId, Revision, RunState, Verb};
 use bandit::plan::Change as Planned;
 use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use crate::operations::arms::republish;
 use crate::operations::current::Present;
 use crate::operations::failure::Failure;
 use crate::operations::ramp;
+use crate::store::holds::{self, Which};
+use crate::store::revisions;
 use crate::store::versions::{self, publish_all_lanes};
-use crate::store::{holds, revisions};
 
 /// Writes a plan's changes under one revision.
 pub(super) struct Writer<'a> {
@@ -33,6 +35,10 @@ impl Writer<'_> {
             Some(present) => present.id,
             None => revisions::create(tx, change.key.as_str(), self.revision, self.at).await?,
         };
+        // First, so that every lane is published with the arms that are open then.
+        if let Some(present) = present {
+            self.release_arms(tx, change, present).await?;
+        }
         if let Some(spec) = &change.spec {
             let started_at = present.and_then(|it| it.started_at);
             self.put_spec(tx, id, spec, started_at).await?;
@@ -51,6 +57,27 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn release_arms(
+        &self,
+        tx: &mut PgConnection,
+        change: &Planned,
+        present: &Present,
+    ) -> Result<(), Failure> {
+        let known = &present.current.arms;
+        let released = known
+            .iter()
+            .filter(|arm| change.released.contains(&arm.name));
+        for arm in released {
+            holds::release(tx, present.id, Which::Arm(arm.id), self.at).await?;
+        }
+        if change.released.is_empty() || change.spec.is_some() {
+            return Ok(());
+        }
+        let names: Vec<&str> = change.released.iter().map(ArmName::as_str).collect();
+        let reason = format!("released {}", names.join(", "));
+        republish(tx, present.id, self.revision, &reason, self.at).await
     }
 
     /// Stores the spec and publishes every lane under it, so that no new unit is drawn from a split that
@@ -93,7 +120,7 @@ impl Writer<'_> {
             })?;
         revisions::put_state(tx, id, &next, self.revision).await?;
         if self.release_holds || verb == Verb::Stop {
-            holds::release(tx, id, self.at).await?;
+            holds::release(tx, id, Which::State, self.at).await?;
         }
         Ok(())
     }

@@ -92,7 +92,7 @@ fn open_arms(live: &Live) -> Vec<WeighedArm> {
         })
     };
     let arms = live.serving.arms.iter().enumerate();
-    arms.filter(|(_, arm)| !arm.retired)
+    arms.filter(|(_, arm)| arm.is_open())
         .map(|(position, arm)| WeighedArm {
             arm: arm.id,
             name: arm.name.to_string(),

@@ -6,6 +6,7 @@ use crate::allocation::Allocation;
 use crate::experiment::{
     ARMS, Arm, ArmId, ExperimentKey, LaneId, LaneName, RunState, Share, Version,
 };
+use crate::spec::model::OnQuarantine;
 use crate::targeting::Targeting;
 
 /// Rounding of the lanes' shares (`1 - holdback` is rounded once) stays far below this.
@@ -18,8 +19,10 @@ pub struct Serving {
     pub key: ExperimentKey,
     /// Where it is in its life.
     pub state: RunState,
-    /// All arms by ascending number, retired ones included.
+    /// All arms by ascending number, retired and quarantined ones included.
     pub arms: Vec<Arm>,
+    /// What the units of a quarantined arm get; their arm unless [`Serving::with_on_quarantine`] says otherwise.
+    pub on_quarantine: OnQuarantine,
     /// Who is eligible.
     pub targeting: Targeting,
     /// The share of eligible units that take part.
@@ -120,6 +123,7 @@ impl Serving {
             key,
             state,
             arms,
+            on_quarantine: OnQuarantine::default(),
             targeting,
             traffic,
             lanes,
@@ -127,12 +131,21 @@ impl Serving {
             seeds,
         };
         serving.check_arms()?;
-        serving.check_lanes(|arm| !arm.retired)?;
+        serving.check_lanes(Arm::is_open)?;
         Ok(serving)
     }
 
+    /// The same with another answer to the units of quarantined arms.
+    #[must_use]
+    pub fn with_on_quarantine(self, on_quarantine: OnQuarantine) -> Self {
+        Self {
+            on_quarantine,
+            ..self
+        }
+    }
+
     /// The same experiment with the traffic and the lanes of an earlier moment, to draw a unit again as it was drawn
-    /// then. Arms that have been retired since may be drawn; the state is as it is now, and [`super::draw`] does not
+    /// then. Arms that have been retired or quarantined since may be drawn; the state is as it is now, and [`super::draw`] does not
     /// look at it.
     pub fn replayed(
         &self,
@@ -148,7 +161,7 @@ impl Serving {
         Ok(then)
     }
 
-    /// The arm with this number, retired or not.
+    /// The arm with this number, open or not.
     pub fn arm(&self, id: ArmId) -> Option<&Arm> {
         self.position(id).map(|at| &self.arms[at])
     }
@@ -157,7 +170,7 @@ impl Serving {
     pub fn control(&self) -> &Arm {
         self.arms
             .iter()
-            .find(|arm| arm.control && !arm.retired)
+            .find(|arm| arm.control && arm.is_open())
             .expect("the constructor has seen exactly one open control")
     }
 
@@ -180,7 +193,7 @@ impl Serving {
     }
 
     fn check_arms(&self) -> Result<(), InvalidServing> {
-        let open = self.arms.iter().filter(|arm| !arm.retired);
+        let open = self.arms.iter().filter(|arm| arm.is_open());
         let count = open.clone().count();
         if count == 0 || count > *ARMS.end() {
             let key = self.key.clone();

@@ -164,9 +164,10 @@ fn arm_step(serving: &Serving, drawn: &Drawn) -> TraceStep {
     TraceStep {
         step: "arm",
         detail: format!(
-            "bucket {:.6} in this unit's order {}",
+            "bucket {:.6} in this unit's order {}{}",
             drawn.arm_bucket,
-            stretches.join(", ")
+            stretches.join(", "),
+            closed(serving)
         ),
         outcome: format!(
             "{} with probability {:.6}",
@@ -174,6 +175,14 @@ fn arm_step(serving: &Serving, drawn: &Drawn) -> TraceStep {
             drawn.propensity
         ),
     }
+}
+
+/// The arms that nobody draws for now.
+fn closed(serving: &Serving) -> String {
+    let quarantined = serving.arms.iter().filter(|arm| arm.quarantined);
+    quarantined
+        .map(|arm| format!("; {} is not drawn ({})", arm.name, Reason::ArmQuarantined))
+        .collect()
 }
 
 fn result_step(serving: &Serving, decision: &Decision) -> TraceStep {

@@ -1,11 +1,13 @@
 //! What a change means for users, in words with figures: who moves, what is stopped, what new units get.
 
 mod lanes;
+mod quarantine;
 mod schedule;
 mod split;
 
 use crate::experiment::{Arm, ArmName, RunState, Verb};
 use crate::plan::numbers::{control, per_day, units};
+use crate::plan::quarantine::Quarantines;
 use crate::plan::{Current, Effect, FieldChange, arms};
 use crate::spec::model::ExperimentSpec;
 use crate::spec::{LearningNote, experiment_notes};
@@ -70,11 +72,14 @@ pub(super) fn of_change(
     fields: &[FieldChange],
     verb: Option<Verb>,
     holds: &[String],
+    quarantines: &Quarantines,
 ) -> Vec<Effect> {
     let mut effects = Effects::default();
     transition(&mut effects, current, wanted, verb);
     kept_holds(&mut effects, current, verb, holds);
-    if fields.is_empty() || verb == Some(Verb::Stop) {
+    quarantine::shown(&mut effects, quarantines);
+    let alters = !fields.is_empty() || !quarantines.released.is_empty();
+    if !alters || verb == Some(Verb::Stop) {
         return effects.warnings_first();
     }
     if !current.state.has_started() {
@@ -94,7 +99,9 @@ pub(super) fn of_change(
         ));
         return effects.warnings_first();
     }
-    let moved = removed_arms(&mut effects, current, wanted)
+    let moved = quarantine::given_back(&mut effects, current, wanted, quarantines)
+        | quarantine::answered_differently(&mut effects, current, wanted, quarantines)
+        | removed_arms(&mut effects, current, wanted)
         | added_arms(&mut effects, current, wanted)
         | reconfigured_arms(&mut effects, current, wanted);
     let said = effects.0.len();
@@ -104,7 +111,7 @@ pub(super) fn of_change(
     lanes::of_change(&mut effects, current, wanted);
     let moved = moved || effects.0.len() > said;
     schedule::of_change(&mut effects, current, wanted, fields);
-    split::of_change(&mut effects, current, wanted);
+    split::of_change(&mut effects, current, wanted, quarantines);
     if experiment_notes(&current.spec) != experiment_notes(wanted) {
         learning(&mut effects, wanted);
     }

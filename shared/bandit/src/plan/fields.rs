@@ -3,7 +3,7 @@
 pub(super) mod sections;
 pub(super) mod words;
 
-use crate::experiment::{RunState, Verb};
+use crate::experiment::{ArmName, RunState, Verb};
 use crate::plan::{FieldChange, arms, lanes};
 use crate::spec::defaults;
 use crate::spec::model::{ExperimentSpec, PolicySpec};
@@ -93,6 +93,7 @@ pub(super) fn diff(from: &ExperimentSpec, to: &ExperimentSpec) -> Vec<FieldChang
         traffic,
         holdback,
         on_outage,
+        on_quarantine,
         arms: arms_before,
         targeting: targeting_before,
         policy: policy_before,
@@ -112,6 +113,9 @@ pub(super) fn diff(from: &ExperimentSpec, to: &ExperimentSpec) -> Vec<FieldChang
     fields.compare("on_outage", on_outage, &to.on_outage, |it| {
         it.word().to_owned()
     });
+    fields.compare("on_quarantine", on_quarantine, &to.on_quarantine, |it| {
+        it.word().to_owned()
+    });
     policy(&mut fields, policy_before, &to.policy);
     lanes::compare(&mut fields, from, to);
     reward(&mut fields, reward_before, &to.reward);
@@ -129,6 +133,15 @@ pub(super) fn of_state(before: &RunState, verb: Verb) -> FieldChange {
         path: "state".to_owned(),
         from: before.name().to_owned(),
         to: state_after(verb).to_owned(),
+    }
+}
+
+/// A quarantined arm before and after its release.
+pub(super) fn of_release(arm: &ArmName) -> FieldChange {
+    FieldChange {
+        path: format!("arm \"{arm}\""),
+        from: "quarantined".to_owned(),
+        to: "open".to_owned(),
     }
 }
 

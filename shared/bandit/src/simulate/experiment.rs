@@ -120,6 +120,7 @@ impl<'a> Simulation<'a> {
             control: arm.control,
             config: serde_json::Value::Null,
             retired: false,
+            quarantined: false,
         });
         Ok(Self {
             spec,

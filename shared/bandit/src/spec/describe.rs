@@ -8,7 +8,7 @@ use crate::experiment::{Millis, Share};
 use crate::spec::model::{
     Aggregate, AutoDecision, Credit, DecisionPreset, DeclaredState, Direction, EventMeasure,
     ExperimentSpec, GuardrailAction, GuardrailCheck, GuardrailSpec, LaneSpec, Memory, OnNoData,
-    OnOutage, OutcomeSpec, PosteriorKind, RewardSpec, SuccessSpec,
+    OnOutage, OnQuarantine, OutcomeSpec, PosteriorKind, RewardSpec, SuccessSpec,
 };
 use crate::spec::{decision, experiment, guardrail, policy, reward};
 
@@ -281,6 +281,7 @@ macro_rules! words {
 words! {
     DeclaredState: experiment::STATES;
     OnOutage: experiment::ON_OUTAGE;
+    OnQuarantine: experiment::ON_QUARANTINE;
     Aggregate: reward::AGGREGATES;
     Credit: reward::CREDITS;
     Direction: reward::DIRECTIONS;

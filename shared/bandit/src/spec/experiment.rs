@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::experiment::{ExperimentKey, Share};
-use crate::spec::model::{DeclaredState, ExperimentSpec, OnOutage};
+use crate::spec::model::{DeclaredState, ExperimentSpec, OnOutage, OnQuarantine};
 use crate::spec::problem::Problems;
 use crate::spec::reader::Reader;
 use crate::spec::slot::Slot;
@@ -21,6 +21,7 @@ pub(super) const KEYS: &[&str] = &[
     "traffic",
     "holdback",
     "on_outage",
+    "on_quarantine",
     "salt",
     "policy",
     "lane",
@@ -45,6 +46,11 @@ pub(super) const STATES: &[(&str, DeclaredState)] = &[
 
 pub(super) const ON_OUTAGE: &[(&str, OnOutage)] =
     &[("control", OnOutage::Control), ("frozen", OnOutage::Frozen)];
+
+pub(super) const ON_QUARANTINE: &[(&str, OnQuarantine)] = &[
+    ("keep", OnQuarantine::Keep),
+    ("control", OnQuarantine::Control),
+];
 
 /// What was read of one experiment; its key and line also where the rest is broken.
 pub(super) struct Read {
@@ -100,6 +106,9 @@ fn read_spec(table: &Reader<'_>, key: Option<&ExperimentKey>) -> Option<Experime
     let on_outage = table
         .slot("on_outage")
         .and_then(|slot| slot.choice(ON_OUTAGE));
+    let on_quarantine = table
+        .slot("on_quarantine")
+        .and_then(|slot| slot.choice(ON_QUARANTINE));
     let traffic = share("traffic").unwrap_or(Share::ALL);
     let holdback = share("holdback").unwrap_or_else(defaults::holdback);
     let reward = reward::read(table);
@@ -125,6 +134,7 @@ fn read_spec(table: &Reader<'_>, key: Option<&ExperimentKey>) -> Option<Experime
         traffic,
         holdback,
         on_outage: on_outage.unwrap_or_default(),
+        on_quarantine: on_quarantine.unwrap_or_default(),
         arms: arms?,
         targeting,
         policy: policy?,

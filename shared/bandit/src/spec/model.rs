@@ -30,6 +30,10 @@ pub struct ExperimentSpec {
     pub holdback: Share,
     /// What unknown units get while the database is away.
     pub on_outage: OnOutage,
+    /// What units that are on a quarantined arm get. Left out where it is the default, so that an older daemon can read
+    /// the specs that do not need it.
+    #[serde(default, skip_serializing_if = "OnQuarantine::is_default")]
+    pub on_quarantine: OnQuarantine,
     /// The arms, in the order of the file; exactly one is control.
     pub arms: Vec<ArmSpec>,
     /// Who is eligible.
@@ -73,6 +77,23 @@ pub enum OnOutage {
     Control,
     /// A draw from the last allocation, spooled.
     Frozen,
+}
+
+/// What a unit with an assignment gets while its arm is quarantined. New units never draw such an arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnQuarantine {
+    /// Its arm: nobody who is in moves.
+    #[default]
+    Keep,
+    /// Control, until the quarantine is released; not a trial of either.
+    Control,
+}
+
+impl OnQuarantine {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One arm of the file.

@@ -5,7 +5,7 @@ mod learning;
 
 use crate::experiment::{Millis, Share};
 use crate::spec::defaults;
-use crate::spec::model::{ArmSpec, ExperimentSpec, OnOutage};
+use crate::spec::model::{ArmSpec, ExperimentSpec, OnOutage, OnQuarantine};
 use crate::spec::text;
 use crate::targeting::{Matcher, Targeting};
 
@@ -24,6 +24,7 @@ pub fn to_toml(spec: &ExperimentSpec) -> String {
         traffic,
         holdback,
         on_outage,
+        on_quarantine,
         arms,
         targeting,
         policy,
@@ -45,6 +46,10 @@ pub fn to_toml(spec: &ExperimentSpec) -> String {
     out.share("traffic", *traffic, Share::ALL);
     out.share("holdback", *holdback, defaults::holdback());
     out.other("on_outage", on_outage, &OnOutage::default(), |choice| {
+        text::quoted(choice.word())
+    });
+    let keep = OnQuarantine::default();
+    out.other("on_quarantine", on_quarantine, &keep, |choice| {
         text::quoted(choice.word())
     });
     let short_policy = short_policy(policy, &reward.outcome);

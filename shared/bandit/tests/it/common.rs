@@ -72,6 +72,7 @@ pub(crate) fn arm(id: ArmId) -> Arm {
         control: id == ArmId(0),
         config: serde_json::json!({}),
         retired: false,
+        quarantined: false,
     }
 }
 

@@ -6,8 +6,8 @@ use bandit::assign::{
     Decision, Honoured, InvalidServing, Reason, Serving, ServingLane, Stored, decide, draw, honour,
     trace,
 };
-use bandit::experiment::{ArmId, LaneId, RunState, Share, Version};
-use bandit::spec::model::Attributes;
+use bandit::experiment::{Arm, ArmId, LaneId, RunState, Share, Version};
+use bandit::spec::model::{Attributes, OnQuarantine};
 use bandit::targeting::{Matcher, Targeting};
 use chrono::DateTime;
 
@@ -182,6 +182,84 @@ fn units_of_a_retired_or_unknown_arm_get_control() {
     serving.arms.push(gone);
     check_honoured(&serving, 5, 0, Reason::ArmRetired);
     check_honoured(&serving, 9, 0, Reason::ArmRetired);
+}
+
+/// Control alone is drawn; arm 1 is quarantined.
+fn quarantined(state: RunState, on_quarantine: OnQuarantine) -> Serving {
+    let alone = serving(&[1.0]);
+    let held = Arm {
+        quarantined: true,
+        ..arm(ArmId(1))
+    };
+    Serving::new(
+        alone.key,
+        state,
+        vec![arm(ArmId(0)), held],
+        alone.targeting,
+        Share::ALL,
+        alone.lanes,
+        alone.salt,
+    )
+    .unwrap()
+    .with_on_quarantine(on_quarantine)
+}
+
+#[test]
+fn units_of_a_quarantined_arm_keep_it_or_get_control_as_declared() {
+    let paused = RunState::Paused {
+        since: DateTime::UNIX_EPOCH,
+        by: "ana".to_owned(),
+        why: "because".to_owned(),
+    };
+    for state in [running(), paused] {
+        let keep = quarantined(state.clone(), OnQuarantine::Keep);
+        check_honoured(&keep, 1, 1, Reason::Sticky);
+        let control = quarantined(state, OnQuarantine::Control);
+        check_honoured(&control, 1, 0, Reason::ArmQuarantined);
+        check_honoured(&control, 0, 0, Reason::Sticky);
+    }
+    let mut gone = quarantined(running(), OnQuarantine::Keep);
+    gone.arms[1].retired = true;
+    check_honoured(&gone, 1, 0, Reason::ArmRetired);
+    check_honoured(
+        &quarantined(shipped(), OnQuarantine::Control),
+        0,
+        1,
+        Reason::Shipped,
+    );
+}
+
+#[test]
+fn nobody_new_draws_a_quarantined_arm() {
+    let serving = quarantined(running(), OnQuarantine::Keep);
+    for it in 0..100 {
+        assert_eq!(draw(&serving, &unit(it)).arm, ArmId(0));
+    }
+    let (_, steps) = trace(&serving, &unit(1), None);
+    let arm_step = steps.iter().find(|step| step.step == "arm").unwrap();
+    assert!(
+        arm_step
+            .detail
+            .ends_with("; arm-1 is not drawn (arm_quarantined)"),
+        "{}",
+        arm_step.detail
+    );
+    let even = Allocation::even(&[ArmId(0), ArmId(1)]).unwrap();
+    let mut lanes = serving.lanes.clone();
+    lanes[0].allocation = even;
+    let drawn = Serving::new(
+        serving.key,
+        serving.state,
+        serving.arms,
+        serving.targeting,
+        Share::ALL,
+        lanes,
+        serving.salt,
+    );
+    assert!(matches!(
+        drawn,
+        Err(InvalidServing::ClosedArm { arm: ArmId(1), .. })
+    ));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::experiment::{ArmName, Millis};
 use crate::plan::effects::Effects;
 use crate::plan::forecast::{self, Forecast};
 use crate::plan::numbers::{count, percent};
+use crate::plan::quarantine::Quarantines;
 use crate::plan::{Current, arms, lanes};
 use crate::spec::model::{ExperimentSpec, LaneSpec, PolicySpec};
 
@@ -40,9 +41,16 @@ pub(super) fn of_new(effects: &mut Effects, spec: &ExperimentSpec) {
 }
 
 /// What new units draw after a change, where that may differ.
-pub(super) fn of_change(effects: &mut Effects, current: &Current, wanted: &ExperimentSpec) {
+pub(super) fn of_change(
+    effects: &mut Effects,
+    current: &Current,
+    wanted: &ExperimentSpec,
+    quarantines: &Quarantines,
+) {
+    let opens = !quarantines.released.is_empty();
     for lane in wanted.learning_lanes() {
-        let Some(forecast) = forecast::of_change(current, wanted, &lane) else {
+        let closed = |arm: &ArmName| quarantines.kept.contains_key(arm);
+        let Some(forecast) = forecast::of_change(current, wanted, &lane, closed) else {
             continue;
         };
         match lanes::find(&current.spec, &lane.name) {
@@ -51,7 +59,7 @@ pub(super) fn of_change(effects: &mut Effects, current: &Current, wanted: &Exper
                 of(wanted, &lane),
                 in_words(&forecast, &lane.policy)
             )),
-            Some(before) if allocates_differently(current, &before, wanted, &lane) => {
+            Some(before) if opens || allocates_differently(current, &before, wanted, &lane) => {
                 of_changed(effects, current, wanted, &lane, &forecast);
             }
             Some(_) => {}
