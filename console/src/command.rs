@@ -3,7 +3,7 @@
 pub mod availability;
 pub mod table;
 
-use bandit::experiment::Verb;
+use bandit::experiment::{ArmVerb, Verb};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ScreenKind;
@@ -39,6 +39,8 @@ pub enum Id {
     InvertSort,
     /// Change the state of an experiment.
     Verb(Verb),
+    /// Change what an arm gets.
+    Arm(ArmVerb),
     /// Take the last pause or resume back.
     Undo,
     /// Write a new experiment.
@@ -127,6 +129,8 @@ pub enum Argument {
     None,
     /// The key of an experiment, then a reason.
     Experiment,
+    /// The key of an experiment, the name of an arm, then a reason.
+    Arm(ArmVerb),
     /// A path.
     File,
     /// Any text.

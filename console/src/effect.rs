@@ -2,7 +2,7 @@
 
 use bandit::experiment::Verb;
 use protocol::alerts::{AckRequest, AlertsQuery, SilenceRequest};
-use protocol::control::{AuditQuery, VerbRequest};
+use protocol::control::{ArmRequest, AuditQuery, ReleaseRequest, VerbRequest};
 use protocol::plans::{ApplyRequest, PlanRequest};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,12 @@ pub enum Call {
         /// The request.
         request: VerbRequest,
     },
+    /// `quarantine`
+    Quarantine(ArmRequest),
+    /// `release`
+    Release(ReleaseRequest),
+    /// `ship`
+    Ship(ArmRequest),
     /// `plan`
     Plan(PlanRequest),
     /// `apply`
@@ -67,7 +73,13 @@ impl Call {
     pub fn is_mutation(&self) -> bool {
         matches!(
             self,
-            Self::Verb { .. } | Self::Apply(_) | Self::Ack(_) | Self::Silence(_)
+            Self::Verb { .. }
+                | Self::Quarantine(_)
+                | Self::Release(_)
+                | Self::Ship(_)
+                | Self::Apply(_)
+                | Self::Ack(_)
+                | Self::Silence(_)
         )
     }
 }

@@ -16,7 +16,7 @@ pub mod reading;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bandit::experiment::Verb;
+use bandit::experiment::{ArmVerb, Verb};
 use chrono::{DateTime, TimeDelta, Utc};
 use protocol::alerts::AlertsPage;
 use protocol::control::AuditPage;
@@ -204,6 +204,15 @@ pub enum Asked {
         from: String,
         /// Whether it takes another back.
         undoing: bool,
+    },
+    /// A change of what an arm gets.
+    Arm {
+        /// Which change.
+        verb: ArmVerb,
+        /// Of which experiment.
+        key: String,
+        /// Of which arm; `None`: every hold.
+        arm: Option<String>,
     },
     /// A plan.
     Plan,

@@ -1,6 +1,7 @@
 //! What happens next: the model, a message, and what is wanted of the world. No clock, no IO.
 
 mod alerts;
+mod arms;
 mod dialog;
 mod form;
 mod keys;

@@ -19,8 +19,8 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
 use fixtures::{
-    alerts, audit, checkout_button, decision, detail, link, open_detail, plan, press, reply, rows,
-    starting, type_text, watching,
+    alerts, audit, checkout_button, decision, detail, held, link, open_detail, open_detail_of,
+    plan, press, reply, rows, starting, type_text, watching,
 };
 
 const SIZES: [(u16, u16); 5] = [(80, 24), (120, 40), (100, 34), (60, 20), (20, 5)];
@@ -136,6 +136,23 @@ fn the_detail_at_every_size() {
         open_detail(&mut model);
         model
     });
+}
+
+#[test]
+fn a_quarantined_arm_says_so_in_the_list_and_in_both_ways_to_draw_it() {
+    for (size, name) in [((80, 24), "80x24"), ((120, 40), "120x40")] {
+        let mut rows = rows();
+        rows[0] = held(checkout_button(), "green");
+        let mut model = watching(size, false, rows);
+        let list = text(&model, Glyphs::UNICODE);
+        insta::assert_snapshot!(format!("quarantine_list_{name}"), list);
+        open_detail_of(&mut model, held(checkout_button(), "green"));
+        let ridges = text(&model, Glyphs::UNICODE);
+        insta::assert_snapshot!(format!("quarantine_detail_{name}"), ridges);
+        press(&mut model, "v");
+        let table = text(&model, Glyphs::UNICODE);
+        insta::assert_snapshot!(format!("quarantine_table_{name}"), table);
+    }
 }
 
 #[test]

@@ -19,8 +19,8 @@ use protocol::plans::Applied;
 use protocol::refusal::{Code, Refusal};
 
 use fixtures::{
-    REVISION, alerts, audit, checkout_button, delta, detail, link, plan, press, rows, snapshot,
-    starting, type_text, watching, welcome,
+    REVISION, alerts, audit, checkout_button, delta, detail, held, link, plan, press, rows,
+    snapshot, starting, type_text, watching, welcome,
 };
 
 #[test]
@@ -76,6 +76,7 @@ fn step(model: &mut Model, line: &str) -> Vec<Effect> {
         }
         "link" => update(model, link(link_event(rest))),
         "row" => row(model, rest),
+        "quarantined" => quarantined(model, rest),
         "gone" => update(
             model,
             link(LinkEvent::Delta(delta(vec![], &[rest], REVISION))),
@@ -125,6 +126,19 @@ fn row(model: &mut Model, rest: &str) -> Vec<Effect> {
     let (key, state) = rest.split_once(' ').expect("a key and a state");
     let mut row = model.data.rows.get(key).cloned().expect("a known row");
     state.clone_into(&mut row.state);
+    row.revision += 1;
+    let revision = row.revision;
+    update(
+        model,
+        link(LinkEvent::Delta(delta(vec![row], &[], revision))),
+    )
+}
+
+/// `quarantined KEY ARM`: the daemon says that an arm is held.
+fn quarantined(model: &mut Model, rest: &str) -> Vec<Effect> {
+    let (key, name) = rest.split_once(' ').expect("a key and an arm");
+    let row = model.data.rows.get(key).expect("a known row");
+    let mut row = held(row.clone(), name);
     row.revision += 1;
     let revision = row.revision;
     update(
@@ -225,6 +239,18 @@ fn told(effect: &Effect) -> String {
         Call::Verb { verb, request } => format!(
             "call {id}: {verb} {} expecting rev {:?} because `{}` as {}",
             request.key, request.expect_revision, request.reason, request.request_id
+        ),
+        Call::Quarantine(request) => format!(
+            "call {id}: quarantine {} {} expecting rev {:?} because `{}`",
+            request.key, request.arm, request.expect_revision, request.reason
+        ),
+        Call::Release(request) => format!(
+            "call {id}: release {} {:?} expecting rev {:?} because `{}`",
+            request.key, request.arm, request.expect_revision, request.reason
+        ),
+        Call::Ship(request) => format!(
+            "call {id}: ship {} {} expecting rev {:?} because `{}`",
+            request.key, request.arm, request.expect_revision, request.reason
         ),
         Call::Detail { key } => format!("call {id}: detail {key}"),
         Call::Plan(request) => format!("call {id}: plan {} prune {}", request.file, request.prune),

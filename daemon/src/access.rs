@@ -50,10 +50,9 @@ pub enum Action {
 pub fn authorize(principal: &Principal, action: Action) -> Result<(), Refusal> {
     let allowed = match (principal.role, action) {
         (Role::Operator, _) | (Role::Observer, Action::Look) => true,
-        (
-            Role::Observer,
-            Action::Apply | Action::Do(_) | Action::DoToArm(_) | Action::Answer,
-        ) => false,
+        (Role::Observer, Action::Apply | Action::Do(_) | Action::DoToArm(_) | Action::Answer) => {
+            false
+        }
     };
     if allowed {
         return Ok(());

@@ -1,24 +1,26 @@
 //! Why a command is off right now: in the hints, in the help, and when its key is pressed.
 
-use bandit::experiment::{RunState, Verb};
+use bandit::experiment::{ArmVerb, RunState, Verb};
 use chrono::{DateTime, Utc};
 
 use super::{Command, Id};
 use crate::model::form::Step;
+use crate::model::reading::arms_for;
 use crate::model::{Model, ScreenKind};
 
 /// Why `command` cannot be used now; `None` if it can.
 pub fn why_off(model: &Model, command: &Command) -> Option<String> {
-    if command.needs_write() {
-        if model.read_only {
-            return Some("read-only".to_owned());
-        }
-        if !model.link.is_up() {
-            return Some("not connected".to_owned());
-        }
+    if command.needs_write()
+        && let Some(why) = why_no_change(model)
+    {
+        return Some(why);
     }
     match command.id {
         Id::Verb(verb) => why_no_verb(model, verb),
+        Id::Arm(verb) => match model.target() {
+            Some(key) => why_not_for_arms(model, verb, &key),
+            None => Some("nothing selected".to_owned()),
+        },
         Id::Undo => model.undo.is_none().then(|| "nothing to undo".to_owned()),
         Id::Back => why_no_back(model),
         Id::PlanFile | Id::Audit | Id::Alerts => {
@@ -58,6 +60,14 @@ pub fn why_off(model: &Model, command: &Command) -> Option<String> {
     }
 }
 
+/// Why nothing at all can be changed from here now.
+pub fn why_no_change(model: &Model) -> Option<String> {
+    if model.read_only {
+        return Some("read-only".to_owned());
+    }
+    (!model.link.is_up()).then(|| "not connected".to_owned())
+}
+
 fn why_no_back(model: &Model) -> Option<String> {
     let layers =
         model.stack.len() > 1 || !model.list.filter.is_empty() || model.unread_failures() > 0;
@@ -88,6 +98,27 @@ pub fn why_not_for(model: &Model, verb: Verb, key: &str) -> Option<String> {
     };
     let state = state_named(&row.state)?;
     state.check(verb).err().map(|error| error.to_string())
+}
+
+/// Why a verb can be done to no arm of this experiment.
+pub fn why_not_for_arms(model: &Model, verb: ArmVerb, key: &str) -> Option<String> {
+    let Some(row) = model.data.rows.get(key) else {
+        return Some(format!("no experiment {key}"));
+    };
+    let state = state_named(&row.state)?;
+    let legal = match verb {
+        ArmVerb::Quarantine => state.check_quarantine(),
+        ArmVerb::Release => Ok(()),
+        ArmVerb::Ship => state.check_ship(),
+    };
+    if let Err(error) = legal {
+        return Some(error.to_string());
+    }
+    arms_for(row, verb).is_empty().then(|| match verb {
+        ArmVerb::Release => "nothing is held".to_owned(),
+        ArmVerb::Quarantine => "no arm besides the control is open".to_owned(),
+        ArmVerb::Ship => "no arm is open".to_owned(),
+    })
 }
 
 /// The core's state for a word on the wire; `None` for a word of a newer daemon, which then decides itself.

@@ -1,6 +1,6 @@
 //! The rows of the command table, in the order in which help lists them.
 
-use bandit::experiment::Verb;
+use bandit::experiment::{ArmVerb, Verb};
 
 use super::{Argument, Command, Grade, Group, Id};
 use crate::model::ScreenKind::{self, Alerts, Audit, Detail, Form, Help, List, Messages, Plan};
@@ -108,6 +108,39 @@ pub static COMMANDS: &[Command] = &[
         argument: Argument::Experiment,
         label: "archive",
         doc: "put a draft or a stopped experiment out of sight; its ledger stays",
+        ..BASE
+    },
+    Command {
+        id: Id::Arm(ArmVerb::Quarantine),
+        name: "quarantine",
+        keys: &["Q"],
+        screens: EXPERIMENT,
+        grade: Grade::Costly,
+        argument: Argument::Arm(ArmVerb::Quarantine),
+        label: "quarantine",
+        doc: "close an arm to new units until it is released; apply keeps it closed",
+        ..BASE
+    },
+    Command {
+        id: Id::Arm(ArmVerb::Release),
+        name: "release",
+        keys: &["E"],
+        screens: EXPERIMENT,
+        grade: Grade::Costly,
+        argument: Argument::Arm(ArmVerb::Release),
+        label: "release",
+        doc: "end the quarantine of an arm, or every hold; the state stays",
+        ..BASE
+    },
+    Command {
+        id: Id::Arm(ArmVerb::Ship),
+        name: "ship",
+        keys: &["W"],
+        screens: EXPERIMENT,
+        grade: Grade::Irreversible,
+        argument: Argument::Arm(ArmVerb::Ship),
+        label: "ship",
+        doc: "end it for good with one arm for everyone; open windows still resolve",
         ..BASE
     },
     Command {

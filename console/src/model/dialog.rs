@@ -1,6 +1,6 @@
 //! A question before something costly: what will happen, why, and for what cannot be undone, its name.
 
-use bandit::experiment::Verb;
+use bandit::experiment::{ArmVerb, Verb};
 use protocol::plans::PlanRequest;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,8 @@ pub enum Action {
         /// The state it was shown with.
         from: String,
     },
+    /// Change what an arm gets.
+    Arm(OnArm),
     /// Carry out a plan.
     Apply {
         /// The plan's file and options.
@@ -48,6 +50,19 @@ pub enum Action {
         /// The revision it was made for.
         base_revision: u64,
     },
+}
+
+/// What is done to which arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OnArm {
+    /// What.
+    pub verb: ArmVerb,
+    /// Of which experiment.
+    pub key: String,
+    /// The arm's name; `None`: every hold.
+    pub arm: Option<String>,
+    /// The revision it was shown with.
+    pub revision: u64,
 }
 
 /// The parts of a dialog, in the order of tab.

@@ -1,9 +1,12 @@
 //! The line at the bottom while something is typed into it.
 
+use bandit::experiment::ArmVerb;
+use protocol::experiments::Row;
 use serde::{Deserialize, Serialize};
 
 use super::Model;
 use super::field::TextField;
+use super::reading::{EVERY_HOLD, arms_for};
 use crate::command::{self, Argument};
 
 /// What is being typed.
@@ -107,11 +110,34 @@ fn commands(typed: &str) -> Vec<Completion> {
 }
 
 fn arguments(model: &Model, name: &str, rest: &str) -> Vec<Completion> {
-    let takes_key =
-        command::by_name(name).is_some_and(|found| found.argument == Argument::Experiment);
-    if !takes_key || rest.contains(' ') {
-        return Vec::new();
+    let argument = command::by_name(name).map_or(Argument::None, |found| found.argument);
+    match (argument, rest.split_once(' ')) {
+        (Argument::Experiment | Argument::Arm(_), None) => experiments(model, name, rest),
+        (Argument::Arm(verb), Some((key, arm))) if !arm.contains(' ') => {
+            let row = model.data.rows.get(key);
+            row.map_or_else(Vec::new, |row| arms(row, verb, arm))
+        }
+        _ => Vec::new(),
     }
+}
+
+fn arms(row: &Row, verb: ArmVerb, typed: &str) -> Vec<Completion> {
+    let names = arms_for(row, verb).into_iter();
+    names
+        .filter(|name| name.contains(typed))
+        .map(|name| Completion {
+            line: format!("{} {} {name} ", verb.as_str(), row.key),
+            name: name.to_owned(),
+            key: String::new(),
+            doc: match name {
+                EVERY_HOLD => "every hold".to_owned(),
+                _ => "arm".to_owned(),
+            },
+        })
+        .collect()
+}
+
+fn experiments(model: &Model, name: &str, rest: &str) -> Vec<Completion> {
     let rows = model.data.rows.values();
     rows.filter(|row| row.key.contains(rest))
         .map(|row| Completion {

@@ -1,5 +1,6 @@
 //! How a row reads: its leader, its lift, its guardrails in one word.
 
+use bandit::experiment::ArmVerb;
 use protocol::experiments::{ArmRow, Row};
 
 /// The arm that leads, with what it is ahead by.
@@ -28,6 +29,26 @@ pub enum Guard {
     Breach(usize),
 }
 
+/// Stands for no arm in particular: whatever is held. No name of an arm has this letter.
+pub const EVERY_HOLD: &str = "*";
+
+/// What a verb can be done to: names of arms, in the order of the file, and [`EVERY_HOLD`] where there is more to be
+/// released than one of them.
+pub fn arms_for(row: &Row, verb: ArmVerb) -> Vec<&str> {
+    let declared = row.arms.iter().filter(|arm| !arm.retired);
+    let fits = |arm: &&ArmRow| match verb {
+        ArmVerb::Quarantine => !arm.control && !arm.quarantined,
+        ArmVerb::Release => arm.quarantined,
+        ArmVerb::Ship => !arm.quarantined,
+    };
+    let mut arms: Vec<&str> = declared.filter(fits).map(|arm| arm.name.as_str()).collect();
+    let more = verb == ArmVerb::Release && (arms.len() > 1 || row.holds.len() > arms.len());
+    if more {
+        arms.push(EVERY_HOLD);
+    }
+    arms
+}
+
 /// The arm that is most probably best; `None` before the first window has closed.
 pub fn leader(row: &Row) -> Option<Leader<'_>> {
     let learned = row.arms.iter().any(|arm| arm.resolved > 0);
@@ -37,7 +58,7 @@ pub fn leader(row: &Row) -> Option<Leader<'_>> {
     let arm = row
         .arms
         .iter()
-        .filter(|arm| !arm.retired)
+        .filter(|arm| !arm.retired && !arm.quarantined)
         .max_by(|a, b| a.p_best.total_cmp(&b.p_best))?;
     let control = row.arms.iter().find(|other| other.control);
     let lift = control

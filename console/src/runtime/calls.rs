@@ -121,6 +121,9 @@ async fn answer(client: &ControlClient, call: Call) -> Result<Reply, LinkFailure
         Call::Alerts(query) => Reply::Alerts(client.alerts(within, query).await??),
         Call::Ack(request) => Reply::Answered(client.ack(within, request).await??),
         Call::Silence(request) => Reply::Answered(client.silence(within, request).await??),
+        Call::Quarantine(request) => Reply::Done(client.quarantine(within, request).await??),
+        Call::Release(request) => Reply::Done(client.release(within, request).await??),
+        Call::Ship(request) => Reply::Done(client.ship(within, request).await??),
         Call::Verb { verb, request } => {
             let done: Result<_, Refusal> = match verb {
                 Verb::Start => client.start(within, request).await?,

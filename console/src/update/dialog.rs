@@ -7,7 +7,7 @@ use crate::keymap::{Code, Key};
 use crate::model::dialog::{Action, Dialog, Focus};
 use crate::model::{Asked, Model};
 
-use super::{call, verbs};
+use super::{arms, call, verbs};
 
 /// A key while a dialog is open.
 pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
@@ -105,6 +105,7 @@ fn yes(model: &mut Model) -> Vec<Effect> {
             revision,
             from,
         } => verbs::send(model, verb, &key, revision, &from, &reason, false),
+        Action::Arm(on) => arms::send(model, on, reason),
         Action::Apply {
             request,
             base_revision,

@@ -44,7 +44,16 @@ pub(super) fn answered(
             return alerts::answered(model, &deed, Err(failure));
         }
         (asked @ Asked::Verb { .. }, Ok(Reply::Done(done))) => done_verb(model, asked, &done),
-        (Asked::Verb { verb, key, .. }, Err(failure)) => failed_verb(model, verb, &key, failure),
+        (Asked::Verb { verb, key, .. }, Err(failure)) => {
+            failed_verb(model, &format!("{verb} {key}"), failure);
+        }
+        (Asked::Arm { .. }, Ok(Reply::Done(done))) => {
+            model.say(OutcomeKind::Done, format!("you: {}", done.outcome));
+        }
+        (Asked::Arm { verb, key, arm }, Err(failure)) => {
+            let arm = arm.map_or_else(String::new, |arm| format!(" {arm}"));
+            failed_verb(model, &format!("{} {key}{arm}", verb.as_str()), failure);
+        }
         (Asked::Plan, Ok(Reply::Plan(reply))) => {
             let at_ms = model.now_ms;
             set_plan(model, PlanStatus::Ready { reply, at_ms });
@@ -104,17 +113,13 @@ fn done_verb(model: &mut Model, asked: Asked, done: &Done) {
     });
 }
 
-fn failed_verb(model: &mut Model, verb: Verb, key: &str, failure: CallFailure) {
+fn failed_verb(model: &mut Model, deed: &str, failure: CallFailure) {
     let text = match failure {
         CallFailure::Refused(refusal) => {
-            format!(
-                "{verb} {key} refused: {}{}",
-                refusal.message,
-                way_out(&refusal)
-            )
+            format!("{deed} refused: {}{}", refusal.message, way_out(&refusal))
         }
         CallFailure::NoAnswer(why) => {
-            format!("{verb} {key}: no answer, it may have happened, look at its state ({why})")
+            format!("{deed}: no answer, it may have happened, look at its state ({why})")
         }
     };
     model.say(OutcomeKind::Failed, text);

@@ -9,7 +9,7 @@ use crate::model::list::Sort;
 use crate::model::prompt::{Prompt, PromptKind};
 use crate::model::{Asked, Frozen, Model, ScreenKind};
 
-use super::{alerts, ask_detail, call, form, lane, navigation, plan, prompt, verbs};
+use super::{alerts, arms, ask_detail, call, form, lane, navigation, plan, prompt, verbs};
 
 /// Audit rows asked for at once: a screenful many times over, far below the daemon's 500.
 const AUDIT_ROWS: u32 = 200;
@@ -18,6 +18,9 @@ const AUDIT_ROWS: u32 = 200;
 pub(super) fn run(model: &mut Model, command: &Command, rest: &str) -> Vec<Effect> {
     if let Id::Verb(verb) = command.id {
         return run_verb(model, command, verb, rest);
+    }
+    if let Id::Arm(verb) = command.id {
+        return arms::run(model, verb, rest);
     }
     if rest.is_empty()
         && let Some(why) = availability::why_off(model, command)
@@ -50,6 +53,7 @@ pub(super) fn run(model: &mut Model, command: &Command, rest: &str) -> Vec<Effec
             Vec::new()
         }
         Id::Verb(verb) => run_verb(model, command, verb, rest),
+        Id::Arm(verb) => arms::run(model, verb, rest),
         Id::Undo => verbs::undo(model),
         Id::New | Id::Edit => form::open(model),
         Id::PlanFile if rest.is_empty() => typing(model, PromptKind::Path, ""),
@@ -128,16 +132,10 @@ fn run_verb(model: &mut Model, command: &Command, verb: Verb, rest: &str) -> Vec
     } else {
         Some(key.to_owned())
     };
-    let off = if model.read_only {
-        Some("read-only".to_owned())
-    } else if model.link.is_up() {
-        match &key {
-            Some(key) => availability::why_not_for(model, verb, key),
-            None => Some("nothing selected".to_owned()),
-        }
-    } else {
-        Some("not connected".to_owned())
-    };
+    let off = availability::why_no_change(model).or_else(|| match &key {
+        Some(key) => availability::why_not_for(model, verb, key),
+        None => Some("nothing selected".to_owned()),
+    });
     match (off, key) {
         (None, Some(key)) => verbs::ask(model, verb, &key, reason.trim()),
         (why, _) => {

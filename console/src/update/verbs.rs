@@ -109,12 +109,7 @@ pub(super) fn send(
 
 fn dialog(model: &Model, verb: Verb, row: &Row, reason: &str) -> Dialog {
     let irreversible = matches!(verb, Verb::Stop | Verb::Archive);
-    let environment = model.link.environment().unwrap_or("?");
-    let place = if model.link.production() {
-        environment.to_uppercase()
-    } else {
-        environment.to_owned()
-    };
+    let place = place(model);
     Dialog {
         action: Action::Verb {
             verb,
@@ -132,14 +127,29 @@ fn dialog(model: &Model, verb: Verb, row: &Row, reason: &str) -> Dialog {
     }
 }
 
+/// The environment, in capitals where mistakes hurt.
+pub(super) fn place(model: &Model) -> String {
+    let environment = model.link.environment().unwrap_or("?");
+    if model.link.production() {
+        environment.to_uppercase()
+    } else {
+        environment.to_owned()
+    }
+}
+
+/// How many feel a change.
+pub(super) fn serving(row: &Row) -> String {
+    let rate = text::rate(row.decisions_per_sec);
+    let assigned = text::count(row.assigned);
+    format!("It assigns {rate} new units/s now; {assigned} units have an arm.")
+}
+
 /// What will happen, to how many, and whether it can be undone.
 fn consequences(verb: Verb, row: &Row) -> Vec<String> {
     let control = row.arms.iter().find(|arm| arm.control);
     let control = control.map_or("control", |arm| arm.name.as_str());
     let traffic = text::percent(row.traffic, 0);
-    let rate = text::rate(row.decisions_per_sec);
-    let assigned = text::count(row.assigned);
-    let serving = format!("It assigns {rate} new units/s now; {assigned} units have an arm.");
+    let serving = serving(row);
     match verb {
         Verb::Start => vec![
             format!(

@@ -51,10 +51,10 @@ pub(super) fn draw(model: &Model, paper: &mut Paper, body: Rect) {
     }
     let table = table_area(body);
     let targets = usize::from(table.width)
-        .saturating_sub(3 + 13 + 15 + 9 + 10 + 9 + 8)
+        .saturating_sub(3 + 13 + 15 + 9 + 11 + 9 + 8)
         .max(8);
     let titles = format!(
-        "   {:<12} {:<14} {:<8} {:<9} {:<targets$} {:<8} {:>6}",
+        "   {:<12} {:<14} {:<8} {:<10} {:<targets$} {:<8} {:>6}",
         "TIME", "ACTOR", "VIA", "ACTION", "TARGET", "RESULT", "REV"
     );
     paper.put(table.x, table.y, &[(Role::Dim, titles)]);
@@ -113,7 +113,7 @@ fn row(
                 "{blanks}{} {} {} {} ",
                 text::left(&entry.actor, 14, ellipsis),
                 text::left(program(&entry.via), 8, ellipsis),
-                text::left(&entry.action, 9, ellipsis),
+                text::left(&entry.action, 10, ellipsis),
                 text::left(&entry.target, targets, ellipsis),
             ),
         ),

@@ -10,8 +10,8 @@ use crate::model::reading::leader;
 use crate::theme::{Role, Theme};
 use crate::units::Units;
 
-/// Open arms in the order of the file.
-pub(super) fn open_arms(row: &Row) -> Vec<&ArmRow> {
+/// Declared arms in the order of the file.
+pub(super) fn declared_arms(row: &Row) -> Vec<&ArmRow> {
     row.arms.iter().filter(|arm| !arm.retired).collect()
 }
 
@@ -37,7 +37,7 @@ pub(super) fn named(row: &Row, arm: &ArmRow, wide: usize, ellipsis: char) -> (Ro
 
 /// Two lines an arm, on a common axis. Below 100 columns the interval moves under the mean.
 pub(super) fn ridges(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> {
-    let arms = open_arms(row);
+    let arms = declared_arms(row);
     let names = name_width(row, width);
     let wide = width >= 100;
     let figures = if wide { 48 } else { 27 };
@@ -115,8 +115,22 @@ fn lost(arm: &ArmRow, units: Units) -> String {
     loss(arm, units)
 }
 
+/// What stands in place of the chances of an arm that nobody new gets.
+const QUARANTINED: &str = "QUARANTINED";
+
 fn first_figures(arm: &ArmRow, units: Units, wide: bool) -> String {
     let mean = mean(arm, units);
+    if arm.quarantined {
+        return if wide {
+            format!(
+                "{mean:>8}  {:>17} {:>8} {QUARANTINED}",
+                interval(arm, units),
+                "-"
+            )
+        } else {
+            format!("{mean:>14} {QUARANTINED}")
+        };
+    }
     let p = text::probability(arm.p_best);
     if wide {
         let loss = loss(arm, units);
@@ -160,19 +174,25 @@ pub(super) fn table(row: &Row, theme: &Theme, width: u16) -> Vec<Line<'static>> 
         } else {
             text::percent(arm.share, 1)
         };
+        let interval = interval(arm, units);
+        let believed = match (arm.quarantined, wide) {
+            (true, true) => format!("{interval:>17} {QUARANTINED:>18}"),
+            (true, false) => format!("{interval:>13} {QUARANTINED}"),
+            (false, wide) => {
+                let p_best = text::probability(arm.p_best);
+                let loss = if wide {
+                    format!(" {:>10}", loss(arm, units))
+                } else {
+                    String::new()
+                };
+                format!("{interval:>17} {p_best:>7}{loss}")
+            }
+        };
         let figures = format!(
-            "{share:>6} {:>9} {:>7} {:>17} {:>7}",
+            "{share:>6} {:>9} {:>7} {believed}",
             text::count(arm.resolved),
             mean(arm, units),
-            interval(arm, units),
-            text::probability(arm.p_best),
         );
-        let loss = if wide {
-            format!(" {:>10}", loss(arm, units))
-        } else {
-            String::new()
-        };
-        let figures = format!("{figures}{loss}");
         lines.push(line(theme, &[(role, name), (Role::Text, figures)]));
     }
     lines

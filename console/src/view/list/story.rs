@@ -29,10 +29,12 @@ pub(super) fn lines(model: &Model, row: &Row, room: usize, ellipsis: char) -> [(
 
 fn what(row: &Row, room: usize) -> String {
     let mut parts = vec![row.reward.clone()];
-    parts.push(format!(
-        "{} arms",
-        row.arms.iter().filter(|arm| !arm.retired).count()
-    ));
+    let arms = row.arms.iter().filter(|arm| !arm.retired).count();
+    let closed = row.arms.iter().filter(|arm| arm.quarantined).count();
+    parts.push(match closed {
+        0 => format!("{arms} arms"),
+        closed => format!("{arms} arms, {closed} quarantined"),
+    });
     parts.push(format!("traffic {}", text::percent(row.traffic, 0)));
     if row.holdback > 0.0 {
         parts.push(format!("holdback {}", text::percent(row.holdback, 0)));
@@ -65,6 +67,21 @@ fn now(model: &Model, row: &Row) -> (Role, String) {
         let comes = schedule(row, now).map(|comes| format!("Draft: {comes}. T starts it now."));
         let draft = comes.unwrap_or_else(|| "Draft: takes no traffic. T starts it.".to_owned());
         return (Role::Dim, draft);
+    }
+    let closed: Vec<&str> = row
+        .arms
+        .iter()
+        .filter(|arm| arm.quarantined)
+        .map(|arm| arm.name.as_str())
+        .collect();
+    if !closed.is_empty() {
+        return (
+            Role::Warn,
+            format!(
+                "Quarantined: {}; no new units until it is released",
+                closed.join(", ")
+            ),
+        );
     }
     let waits = |decision: &&DecisionLine| decision.decision != "keep_running";
     if let Some(decision) = row.decision.as_ref().filter(waits) {
