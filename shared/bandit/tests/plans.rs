@@ -188,11 +188,10 @@ fn draw_change(out: &mut String, change: &Change) {
     let verb = change
         .verb
         .map_or(String::new(), |verb| format!(" [{verb}]"));
-    let released: String = change
+    let released = change
         .released
         .iter()
-        .map(|arm| format!(" [release {arm}]"))
-        .collect();
+        .fold(String::new(), |said, arm| format!("{said} [release {arm}]"));
     let stores = if change.spec.is_some() {
         " [store]"
     } else {

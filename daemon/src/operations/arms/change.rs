@@ -131,7 +131,7 @@ impl ArmChange {
                 let arm = judge::named(&stored, name)?;
                 if arm.quarantined {
                     let outcome = format!("keeps {name} in quarantine: it was there already");
-                    return Ok(self.nothing(&found, mutation, outcome));
+                    return Ok(self.nothing(&found, mutation, &outcome));
                 }
                 quarantine(tx, &found, arm.id, &self.hold(), mutation).await?;
                 quarantined(&found, &stored, name)
@@ -143,7 +143,7 @@ impl ArmChange {
                 if holds.is_empty() {
                     let what = arm.map_or("it", |arm| arm.name.as_str());
                     let outcome = format!("is as it was: nothing holds {what}");
-                    return Ok(self.nothing(&found, mutation, outcome));
+                    return Ok(self.nothing(&found, mutation, &outcome));
                 }
                 released(&found, &stored.arms, &holds, name.as_deref())
             }
@@ -169,8 +169,8 @@ impl ArmChange {
         }
     }
 
-    fn nothing(&self, found: &Found, mutation: &Mutation, outcome: String) -> Judgement<Done> {
-        Judgement::Nothing(self.done(mutation.base.0, found.state.name(), &outcome))
+    fn nothing(&self, found: &Found, mutation: &Mutation, outcome: &str) -> Judgement<Done> {
+        Judgement::Nothing(self.done(mutation.base.0, found.state.name(), outcome))
     }
 
     fn done(&self, revision: u64, state: &str, outcome: &str) -> Done {

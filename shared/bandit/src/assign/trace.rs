@@ -180,9 +180,13 @@ fn arm_step(serving: &Serving, drawn: &Drawn) -> TraceStep {
 /// The arms that nobody draws for now.
 fn closed(serving: &Serving) -> String {
     let quarantined = serving.arms.iter().filter(|arm| arm.quarantined);
-    quarantined
-        .map(|arm| format!("; {} is not drawn ({})", arm.name, Reason::ArmQuarantined))
-        .collect()
+    quarantined.fold(String::new(), |said, arm| {
+        format!(
+            "{said}; {} is not drawn ({})",
+            arm.name,
+            Reason::ArmQuarantined
+        )
+    })
 }
 
 fn result_step(serving: &Serving, decision: &Decision) -> TraceStep {

@@ -28,18 +28,18 @@ pub(super) fn of_change(
     let nothing = LaneNow::default();
     let now = current.lanes.get(&lane.name).unwrap_or(&nothing);
     let open = wanted.arms.iter().filter(|arm| !closed(&arm.name));
-    let (open, evidence) = (open.collect(), &now.evidence);
-    predict(open, lane, &ids, next, evidence, current.running_for)
+    let (open, evidence) = (open.collect::<Vec<_>>(), &now.evidence);
+    predict(&open, lane, &ids, next, evidence, current.running_for)
 }
 
 /// The split that a learning lane of a new experiment starts with.
 pub(super) fn of_new(spec: &ExperimentSpec, lane: &LaneSpec) -> Option<Forecast> {
-    let (open, nothing) = (spec.arms.iter().collect(), BTreeMap::new());
-    predict(open, lane, &BTreeMap::new(), 0, &nothing, Millis(0))
+    let (open, nothing) = (spec.arms.iter().collect::<Vec<_>>(), BTreeMap::new());
+    predict(&open, lane, &BTreeMap::new(), 0, &nothing, Millis(0))
 }
 
 fn predict(
-    open: Vec<&ArmSpec>,
+    open: &[&ArmSpec],
     lane: &LaneSpec,
     ids: &BTreeMap<&ArmName, ArmId>,
     mut next: u16,
@@ -48,7 +48,7 @@ fn predict(
 ) -> Option<Forecast> {
     let mut names: BTreeMap<ArmId, &ArmName> = BTreeMap::new();
     let mut views = Vec::new();
-    for arm in &open {
+    for arm in open {
         let id = ids.get(&arm.name).copied().unwrap_or_else(|| {
             next += 1;
             ArmId(next - 1)

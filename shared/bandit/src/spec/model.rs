@@ -91,6 +91,10 @@ pub enum OnQuarantine {
 }
 
 impl OnQuarantine {
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands over a reference"
+    )]
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
