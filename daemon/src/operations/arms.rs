@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::failure::Failure;
-use crate::store::StoreError;
-use crate::store::experiments::{self, Stored};
+use super::ramp::stored;
+use crate::store::experiments::Stored;
 use crate::store::holds::{self, Hold, Which};
 use crate::store::mutations::Mutation;
 use crate::store::revisions::{self, Found};
@@ -92,13 +92,6 @@ pub(super) async fn ship(
     };
     holds::place(tx, found.id, &hold, mutation.now).await?;
     Ok(())
-}
-
-async fn stored(tx: &mut PgConnection, id: ExperimentId) -> Result<Stored, Failure> {
-    let mut stored = experiments::load(tx, &[id]).await?;
-    // It was found under this very lock, and experiments are never deleted.
-    let gone = || StoreError::unreadable(format!("experiment {id}"), "it has no row");
-    Ok(stored.pop().ok_or_else(gone)??)
 }
 
 /// Publishes every lane under `revision` for the arms that are open now, so that nobody new is drawn from the split

@@ -152,7 +152,12 @@ impl Scheduled {
         if verb == Verb::Start {
             ramp::begin(tx, id, &stored.spec, now).await?;
         } else {
-            holds::release(tx, id, Which::All, now).await?;
+            // A quarantine outlasts a stop, as it does a stop by hand: it says why the arm had no units.
+            let which = match verb {
+                Verb::Archive => Which::All,
+                _ => Which::State,
+            };
+            holds::release(tx, id, which, now).await?;
         }
         let (before, now) = (stored.state.name(), next.name());
         let outcome = format!("{} is {now} (was {before})", self.errand.key);

@@ -7,9 +7,10 @@ use protocol::refusal::{Code, Refusal};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::{judge, quarantine, release, ship, stored};
+use super::{judge, quarantine, release, ship};
 use crate::operations::failure::Failure;
 use crate::operations::mutate::{Change, Judgement, Request, digest};
+use crate::operations::ramp::stored;
 use crate::operations::verb::as_seen;
 use crate::operations::{Caller, reason, target};
 use crate::store::experiments::Stored;
