@@ -445,7 +445,9 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
         of(select(states)),
         of(line()),
     );
-    let shares = (share(), share(), any::<bool>(), any::<bool>());
+    let outages = select(vec![OnOutage::Control, OnOutage::Frozen]);
+    let quarantines = select(vec![OnQuarantine::Keep, OnQuarantine::Control]);
+    let shares = (share(), share(), outages, quarantines);
     let arms_and_policy =
         (2usize..6).prop_flat_map(|count| (arms(count), policy(count), lanes(count)));
     let sections = (
@@ -466,7 +468,7 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
             |(
                 key,
                 people,
-                (traffic, holdback, frozen, to_control),
+                (traffic, holdback, on_outage, on_quarantine),
                 (mut arms, mut policy, lanes),
                 sections,
             )| {
@@ -517,16 +519,8 @@ fn experiment() -> impl Strategy<Value = ExperimentSpec> {
                     state,
                     traffic,
                     holdback,
-                    on_outage: if frozen {
-                        OnOutage::Frozen
-                    } else {
-                        OnOutage::Control
-                    },
-                    on_quarantine: if to_control {
-                        OnQuarantine::Control
-                    } else {
-                        OnQuarantine::Keep
-                    },
+                    on_outage,
+                    on_quarantine,
                     arms,
                     targeting,
                     policy,
