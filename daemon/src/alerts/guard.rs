@@ -21,7 +21,7 @@ pub enum Forbidden {
     Private(IpAddr),
 }
 
-/// Whether `url` may be used at all; what a name leads to is seen only when it is used, by [`Guarded`].
+/// Whether `url` may be used at all; what a name leads to is seen only when it is used, by `Guarded`.
 pub fn check(url: &Url, allow_private: bool) -> Result<(), Forbidden> {
     match url.scheme() {
         "https" => {}
