@@ -110,13 +110,7 @@ fn a_small_experiment_needs_five_lines_and_says_nothing_else() {
 fn what_runs_ahead_of_its_engine_is_listed() {
     let file = spec::parse("experiments.example.toml", &example()).unwrap();
     let parts = spec::not_active(&file.experiments[0]);
-    let guardrails: Vec<_> = parts
-        .iter()
-        .filter(|part| part.starts_with("guardrail"))
-        .collect();
-    assert_eq!(guardrails.len(), 1, "one line for all of them: {parts:?}");
-    assert!(guardrails[0].starts_with("guardrails \"checkout errors\", "));
-    assert!(guardrails[0].ends_with(": the guardrail engine does not run yet"));
+    assert!(!parts.iter().any(|part| part.starts_with("guardrail")));
     assert!(!parts.iter().any(|part| part.starts_with("decision")));
 }
 

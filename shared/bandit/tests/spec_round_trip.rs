@@ -4,8 +4,8 @@ use bandit::experiment::{ArmName, LaneName, Millis, Share};
 use bandit::spec::model::{
     Aggregate, ArmSpec, AutoDecision, BetaPrior, BurnIn, Credit, DecisionPreset, DecisionSpec,
     DeclaredState, Direction, EventMeasure, ExperimentSpec, GuardrailAction, GuardrailCheck,
-    GuardrailSpec, LaneSpec, Memory, OnNoData, OnOutage, OnQuarantine, OutcomeSpec, PolicyKind,
-    PolicySpec, PosteriorKind, RampStep, RewardSpec, ScheduleSpec, SuccessSpec,
+    GuardrailSpec, GuardrailTest, LaneSpec, Memory, OnNoData, OnOutage, OnQuarantine, OutcomeSpec,
+    PolicyKind, PolicySpec, PosteriorKind, RampStep, RewardSpec, ScheduleSpec, SuccessSpec,
 };
 use bandit::spec::{self, to_toml};
 use bandit::targeting::{Matcher, Targeting};
@@ -270,8 +270,8 @@ fn targeting() -> impl Strategy<Value = Targeting> {
 
 fn check() -> impl Strategy<Value = GuardrailCheck> {
     prop_oneof![
-        (line(), inner_share())
-            .prop_map(|(event, limit)| GuardrailCheck::ErrorRate { event, limit }),
+        (line(), of(line()), inner_share())
+            .prop_map(|(event, of, limit)| GuardrailCheck::ErrorRate { event, of, limit }),
         (
             line(),
             inner_share(),
@@ -285,24 +285,44 @@ fn check() -> impl Strategy<Value = GuardrailCheck> {
         inner_share().prop_map(|limit| GuardrailCheck::RewardDrop { limit }),
         inner_share().prop_map(|limit| GuardrailCheck::Concentration { limit }),
         inner_share().prop_map(|p_value| GuardrailCheck::Srm { p_value }),
-        (
-            line(),
-            select(vec![EventMeasure::Rate, EventMeasure::Mean]),
-            number(),
-            of(0.0..1e3)
-        )
-            .prop_map(|(event, measure, min, width)| GuardrailCheck::Event {
+        (line(), inner_share(), of(inner_share())).prop_map(|(event, one, other)| {
+            let (one, other) = (one.get(), other.map(Share::get));
+            GuardrailCheck::Event {
                 event,
-                measure,
+                measure: EventMeasure::Rate,
+                min: Some(other.map_or(one, |other| one.min(other))),
+                max: other.map(|other| one.max(other)),
+            }
+        }),
+        (line(), number(), of(0.0..1e3)).prop_map(|(event, min, width)| {
+            GuardrailCheck::Event {
+                event,
+                measure: EventMeasure::Mean,
                 min: Some(min),
                 max: width
                     .map(|width: f64| min + width)
                     .filter(|max| max.is_finite()),
-            }),
+            }
+        }),
         millis(1 << 40).prop_map(|limit| GuardrailCheck::Staleness {
             limit: Millis(limit.0 % 1_000_000_000 + 1)
         }),
     ]
+}
+
+/// The test, the window, how often, and from when on.
+fn timing() -> impl Strategy<Value = (GuardrailTest, Millis, Millis, Millis)> {
+    let tests = vec![
+        GuardrailTest::Sequential,
+        GuardrailTest::Posterior,
+        GuardrailTest::Threshold,
+    ];
+    (
+        select(tests),
+        (1..=1_440u64).prop_map(|minutes| Millis(minutes * 60_000)),
+        (5_000..=3_600_000u64).prop_map(Millis),
+        millis(1 << 30),
+    )
 }
 
 fn guardrails() -> impl Strategy<Value = Vec<GuardrailSpec>> {
@@ -315,7 +335,7 @@ fn guardrails() -> impl Strategy<Value = Vec<GuardrailSpec>> {
     let one = (
         check(),
         select(actions),
-        millis(1 << 30),
+        timing(),
         1..1_000u32,
         0..1u64 << 40,
         select(vec![OnNoData::Hold, OnNoData::Pass, OnNoData::Fail]),
@@ -328,13 +348,17 @@ fn guardrails() -> impl Strategy<Value = Vec<GuardrailSpec>> {
             .map(
                 |(
                     name,
-                    (check, action, window, breaches, min_samples, on_no_data, grace, dry_run),
+                    (check, action, timing, breaches, min_samples, on_no_data, grace, dry_run),
                 )| {
+                    let (test, window, cadence, warm_up) = timing;
                     GuardrailSpec {
                         name,
                         check,
                         action,
+                        test,
                         window,
+                        cadence,
+                        warm_up,
                         breaches,
                         min_samples,
                         on_no_data,

@@ -114,6 +114,14 @@ pub const GUARDRAIL_BREACHES: u32 = 2;
 /// Fewer samples are `unknown`: below a hundred, one bad unit is a percent.
 pub const GUARDRAIL_MIN_SAMPLES: u64 = 100;
 
+/// How often a guardrail is judged.
+pub const GUARDRAIL_CADENCE: Millis = Millis(30_000);
+
+/// The same, for specs of before there was a choice.
+pub(crate) fn guardrail_cadence() -> Millis {
+    GUARDRAIL_CADENCE
+}
+
 /// How long missing data is `unknown` before `on_no_data` speaks.
 pub const GUARDRAIL_GRACE: Millis = Millis(10 * MINUTE);
 

@@ -7,23 +7,14 @@ use crate::credit::delay::LEAST_CONVERSIONS;
 use crate::experiment::{Millis, Share};
 use crate::spec::model::{
     Aggregate, AutoDecision, Credit, DecisionPreset, DeclaredState, Direction, EventMeasure,
-    ExperimentSpec, GuardrailAction, GuardrailCheck, GuardrailSpec, LaneSpec, Memory, OnNoData,
-    OnOutage, OnQuarantine, OutcomeSpec, PosteriorKind, RewardSpec, SuccessSpec,
+    ExperimentSpec, GuardrailAction, GuardrailCheck, GuardrailSpec, GuardrailTest, LaneSpec,
+    Memory, OnNoData, OnOutage, OnQuarantine, OutcomeSpec, PosteriorKind, RewardSpec, SuccessSpec,
 };
 use crate::spec::{decision, experiment, guardrail, policy, reward};
 
 /// What the spec declares ahead of its engine, one sentence each. `plan` shows them: nothing is silently ignored.
 pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
     let mut parts = Vec::new();
-    let guardrails = spec.guardrails.iter();
-    let guardrails: Vec<String> = guardrails.map(|it| format!("\"{}\"", it.name)).collect();
-    if !guardrails.is_empty() {
-        let s = if guardrails.len() == 1 { "" } else { "s" };
-        parts.push(format!(
-            "guardrail{s} {}: the guardrail engine does not run yet",
-            guardrails.join(", ")
-        ));
-    }
     if let Some(decision) = &spec.decision
         && !decision.auto.is_empty()
     {
@@ -211,7 +202,10 @@ impl GuardrailSpec {
     /// Such as `checkout_error rate < 1%`.
     pub fn describe_limit(&self) -> String {
         match &self.check {
-            GuardrailCheck::ErrorRate { event, limit } => format!("{event} rate < {limit}"),
+            GuardrailCheck::ErrorRate { event, of, limit } => match of {
+                Some(of) => format!("{event} per {of} < {limit}"),
+                None => format!("{event} rate < {limit}"),
+            },
             GuardrailCheck::Latency {
                 event,
                 quantile,
@@ -288,6 +282,7 @@ words! {
     PosteriorKind: policy::POSTERIORS;
     EventMeasure: guardrail::check::MEASURES;
     GuardrailAction: guardrail::ACTIONS;
+    GuardrailTest: guardrail::TESTS;
     OnNoData: guardrail::ON_NO_DATA;
     DecisionPreset: decision::PRESETS;
     AutoDecision: decision::AUTO;

@@ -4,10 +4,12 @@ pub(super) mod check;
 
 use std::collections::BTreeMap;
 
+use crate::experiment::Millis;
 use crate::spec::defaults;
-use crate::spec::limits::MAX_GUARDRAILS;
-use crate::spec::model::{GuardrailAction, GuardrailSpec, OnNoData};
+use crate::spec::limits::{GUARDRAIL_CADENCES, GUARDRAIL_WINDOWS, MAX_GUARDRAILS};
+use crate::spec::model::{GuardrailAction, GuardrailSpec, GuardrailTest, OnNoData};
 use crate::spec::reader::Reader;
+use crate::spec::slot::Slot;
 
 use check::{KINDS, Kind};
 
@@ -16,7 +18,10 @@ pub(super) const KEYS: &[&str] = &[
     "name",
     "kind",
     "action",
+    "test",
     "window",
+    "cadence",
+    "warm_up",
     "breaches",
     "min_samples",
     "on_no_data",
@@ -29,6 +34,12 @@ pub(super) const ACTIONS: &[(&str, GuardrailAction)] = &[
     ("quarantine", GuardrailAction::Quarantine),
     ("pause", GuardrailAction::Pause),
     ("rollback", GuardrailAction::Rollback),
+];
+
+pub(super) const TESTS: &[(&str, GuardrailTest)] = &[
+    ("sequential", GuardrailTest::Sequential),
+    ("posterior", GuardrailTest::Posterior),
+    ("threshold", GuardrailTest::Threshold),
 ];
 
 pub(super) const ON_NO_DATA: &[(&str, OnNoData)] = &[
@@ -101,7 +112,10 @@ fn read(table: &Reader<'_>) -> Option<GuardrailSpec> {
     let action = table
         .slot("action")
         .map_or(Some(GuardrailAction::Alert), |slot| slot.choice(ACTIONS));
-    let window = table.slot("window").and_then(|slot| slot.duration());
+    let test = table.slot("test").and_then(|slot| slot.choice(TESTS));
+    let window = table.slot("window").and_then(|slot| window(&slot));
+    let cadence = table.slot("cadence").and_then(|slot| cadence(&slot));
+    let warm_up = table.slot("warm_up").and_then(|slot| slot.duration());
     let breaches = table
         .slot("breaches")
         .and_then(|slot| slot.whole_in(1, 1_000));
@@ -116,7 +130,10 @@ fn read(table: &Reader<'_>) -> Option<GuardrailSpec> {
         name: named.unwrap_or_else(|| Some(defaults::guardrail_name(&check).to_owned()))?,
         check,
         action: action?,
+        test: test.unwrap_or_default(),
         window: window.unwrap_or(defaults::GUARDRAIL_WINDOW),
+        cadence: cadence.unwrap_or(defaults::GUARDRAIL_CADENCE),
+        warm_up: warm_up.unwrap_or_default(),
         breaches: breaches
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(defaults::GUARDRAIL_BREACHES),
@@ -125,6 +142,30 @@ fn read(table: &Reader<'_>) -> Option<GuardrailSpec> {
         grace: grace.unwrap_or(defaults::GUARDRAIL_GRACE),
         dry_run: dry_run.unwrap_or(false),
     })
+}
+
+/// Counts are kept by the minute.
+fn window(slot: &Slot<'_>) -> Option<Millis> {
+    let window = slot.duration()?;
+    if GUARDRAIL_WINDOWS.contains(&window) && window.0.is_multiple_of(GUARDRAIL_WINDOWS.start().0) {
+        return Some(window);
+    }
+    let (least, most) = GUARDRAIL_WINDOWS.into_inner();
+    slot.problem(
+        format!("is {window}"),
+        format!("write whole minutes, {least} to {most}"),
+    );
+    None
+}
+
+fn cadence(slot: &Slot<'_>) -> Option<Millis> {
+    let cadence = slot.duration()?;
+    if GUARDRAIL_CADENCES.contains(&cadence) {
+        return Some(cadence);
+    }
+    let (least, most) = GUARDRAIL_CADENCES.into_inner();
+    slot.problem(format!("is {cadence}"), format!("write {least} to {most}"));
+    None
 }
 
 /// A key of another kind is told apart from a key that nobody knows.

@@ -1,5 +1,7 @@
 //! How large a file and its parts may be.
 
+use std::ops::RangeInclusive;
+
 use crate::experiment::Millis;
 
 /// Bytes of a file. A plan travels in one control frame of at most 1 MiB together with its envelope; a file of
@@ -37,6 +39,12 @@ pub const MAX_LANES: usize = 8;
 
 /// Guardrails of one experiment; every one is evaluated every 30 s.
 pub const MAX_GUARDRAILS: usize = 32;
+
+/// How much a guardrail may judge at a time, in steps of the least.
+pub const GUARDRAIL_WINDOWS: RangeInclusive<Millis> = Millis(60_000)..=Millis(86_400_000);
+
+/// How often a guardrail may be judged.
+pub const GUARDRAIL_CADENCES: RangeInclusive<Millis> = Millis(5_000)..=Millis(3_600_000);
 
 /// Events of one reward, successes and negatives each.
 pub const MAX_REWARD_EVENTS: usize = 32;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::{ArmName, ExperimentKey, LaneName, Millis, Share};
+use crate::spec::defaults;
 use crate::targeting::Targeting;
 
 /// One `[[experiment]]`, valid as a whole.
@@ -342,8 +343,17 @@ pub struct GuardrailSpec {
     pub check: GuardrailCheck,
     /// What happens after `breaches` fails in a row.
     pub action: GuardrailAction,
-    /// How much of the recent past is looked at.
+    /// By which test, where the check leaves a choice.
+    #[serde(default)]
+    pub test: GuardrailTest,
+    /// How much is judged at a time.
     pub window: Millis,
+    /// How often it is judged.
+    #[serde(default = "defaults::guardrail_cadence")]
+    pub cadence: Millis,
+    /// How long after the start it is `unknown` whatever comes.
+    #[serde(default)]
+    pub warm_up: Millis,
     /// Fails in a row that act; at least 1.
     pub breaches: u32,
     /// Fewer samples than this are `unknown`.
@@ -360,10 +370,13 @@ pub struct GuardrailSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum GuardrailCheck {
-    /// The share of exposed units or events that failed stays below `limit`.
+    /// The share that failed stays below `limit`: of the exposed units, or of the events `of`.
     ErrorRate {
         /// The event that is an error.
         event: String,
+        /// The event that is tracked for every try, failed or not; `None`: exposed units are counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
         /// The greatest share.
         limit: Share,
     },
@@ -417,6 +430,19 @@ pub enum EventMeasure {
     Rate,
     /// The mean of its values.
     Mean,
+}
+
+/// How a guardrail tells chance from harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardrailTest {
+    /// Evidence that adds up over windows and survives looking at every instant (e-CUSUM).
+    #[default]
+    Sequential,
+    /// Each window by itself: is it over the limit with a probability of 99 %?
+    Posterior,
+    /// Each window by itself: is its figure over the limit? Trips on healthy traffic near the limit.
+    Threshold,
 }
 
 /// What a guardrail does, mildest first.

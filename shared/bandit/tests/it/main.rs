@@ -15,6 +15,7 @@ mod draws;
 mod ending;
 mod false_alarms;
 mod flat_prior;
+mod guarding;
 mod guardrail_rules;
 mod guardrails;
 mod inference_coverage;
@@ -37,3 +38,5 @@ mod simulations;
 mod stopping_rules;
 #[path = "../../examples/guardrail_delays/traffic.rs"]
 mod traffic;
+#[path = "../../examples/guardrail_delays/week.rs"]
+mod week;

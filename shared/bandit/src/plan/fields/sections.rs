@@ -189,7 +189,10 @@ fn guardrail(fields: &mut Fields, from: &GuardrailSpec, to: &GuardrailSpec) {
         name,
         check,
         action,
+        test,
         window,
+        cadence,
+        warm_up,
         breaches,
         min_samples,
         on_no_data,
@@ -204,7 +207,10 @@ fn guardrail(fields: &mut Fields, from: &GuardrailSpec, to: &GuardrailSpec) {
     fields.compare(path("action"), action, &to.action, |it| {
         it.word().to_owned()
     });
+    fields.compare(path("test"), test, &to.test, |it| it.word().to_owned());
     fields.text(path("window"), window, &to.window);
+    fields.text(path("cadence"), cadence, &to.cadence);
+    fields.text(path("warm_up"), warm_up, &to.warm_up);
     fields.text(path("breaches"), breaches, &to.breaches);
     fields.text(path("min_samples"), min_samples, &to.min_samples);
     fields.compare(path("on_no_data"), on_no_data, &to.on_no_data, |it| {

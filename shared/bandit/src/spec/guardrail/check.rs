@@ -1,7 +1,5 @@
 //! What each kind of guardrail measures, and the keys that only it has.
 
-use toml::de::DeValue;
-
 use crate::experiment::Share;
 use crate::spec::defaults;
 use crate::spec::model::{EventMeasure, GuardrailCheck};
@@ -19,7 +17,7 @@ pub(in crate::spec) const KINDS: &[(&str, Kind)] = &[
     (
         "error_rate",
         Kind {
-            keys: &["event", "limit"],
+            keys: &["event", "of", "limit"],
             read: error_rate,
         },
     ),
@@ -80,6 +78,13 @@ fn limit_share(table: &Reader<'_>, example: &str) -> Option<Share> {
         slot.problem("is 0: it would act at once", "write a limit above 0");
         return None;
     }
+    if limit == Share::ALL {
+        slot.problem(
+            "is 100%: nothing can be above it",
+            "write a limit below 100%",
+        );
+        return None;
+    }
     Some(limit)
 }
 
@@ -94,8 +99,13 @@ fn event_name(table: &Reader<'_>) -> Option<String> {
 
 fn error_rate(table: &Reader<'_>) -> Option<GuardrailCheck> {
     let (event, limit) = (event_name(table), limit_share(table, "1%"));
+    let of = match table.slot("of") {
+        Some(slot) => slot.line_of_text().map(Some),
+        None => Some(None),
+    };
     Some(GuardrailCheck::ErrorRate {
         event: event?,
+        of: of?,
         limit: limit?,
     })
 }
@@ -170,10 +180,11 @@ fn event(table: &Reader<'_>) -> Option<GuardrailCheck> {
         Some(slot) => slot.choice(MEASURES),
         None => Some(EventMeasure::Rate),
     };
+    let is_rate = measure == Some(EventMeasure::Rate);
     let bound = |key: &str| {
         table
             .slot(key)
-            .map_or(Some(None), |slot| bound_of(&slot).map(Some))
+            .map_or(Some(None), |slot| bound_of(&slot, is_rate).map(Some))
     };
     let (min, max) = (bound("min")?, bound("max")?);
     match (min, max) {
@@ -197,12 +208,12 @@ fn event(table: &Reader<'_>) -> Option<GuardrailCheck> {
     }
 }
 
-/// A number, or a percentage in quotes where a rate is meant.
-fn bound_of(slot: &Slot<'_>) -> Option<f64> {
-    match slot.value() {
-        DeValue::String(_) => slot.share().map(Share::get),
-        _ => slot.number(),
+/// A number; of a rate a share, which may be a percentage in quotes.
+fn bound_of(slot: &Slot<'_>, is_rate: bool) -> Option<f64> {
+    if is_rate {
+        return inner_share(slot).map(Share::get);
     }
+    slot.number()
 }
 
 fn staleness(table: &Reader<'_>) -> Option<GuardrailCheck> {

@@ -1,8 +1,9 @@
 //! The sections that protect users, recommend an end and follow the calendar.
 
+use crate::experiment::Millis;
 use crate::spec::defaults;
 use crate::spec::model::{
-    DecisionSpec, GuardrailCheck, GuardrailSpec, OnNoData, RampStep, ScheduleSpec,
+    DecisionSpec, GuardrailCheck, GuardrailSpec, GuardrailTest, OnNoData, RampStep, ScheduleSpec,
 };
 use crate::spec::text;
 use crate::spec::write::{Out, duration};
@@ -12,7 +13,10 @@ pub(super) fn write_guardrail(out: &mut Out, guardrail: &GuardrailSpec) {
         name,
         check,
         action,
+        test,
         window,
+        cadence,
+        warm_up,
         breaches,
         min_samples,
         on_no_data,
@@ -25,9 +29,16 @@ pub(super) fn write_guardrail(out: &mut Out, guardrail: &GuardrailSpec) {
     out.line("kind", text::quoted(check.kind()));
     write_check(out, check);
     out.line("action", text::quoted(action.word()));
+    out.other("test", test, &GuardrailTest::default(), |test| {
+        text::quoted(test.word())
+    });
     out.other("window", window, &defaults::GUARDRAIL_WINDOW, |it| {
         duration(*it)
     });
+    out.other("cadence", cadence, &defaults::GUARDRAIL_CADENCE, |it| {
+        duration(*it)
+    });
+    out.other("warm_up", warm_up, &Millis::default(), |it| duration(*it));
     out.other(
         "breaches",
         breaches,
@@ -51,8 +62,9 @@ pub(super) fn write_guardrail(out: &mut Out, guardrail: &GuardrailSpec) {
 
 fn write_check(out: &mut Out, check: &GuardrailCheck) {
     match check {
-        GuardrailCheck::ErrorRate { event, limit } => {
+        GuardrailCheck::ErrorRate { event, of, limit } => {
             out.line("event", text::quoted(event));
+            out.some("of", of.as_deref().map(text::quoted));
             out.line("limit", text::share(*limit));
         }
         GuardrailCheck::Latency {
