@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::events::{Repeats, Standing};
+use super::guards::{FOLLOWED, GuardKey, Measured, Wanted};
 use super::state::{MINUTE_ASSIGNED, MINUTE_EXPOSED, MinuteKey, MinuteSums, StateKey};
 use super::units::{Assigned, Drawn, Unit, drawn, unit};
 use super::{StoreError, sql, weeks};
@@ -52,9 +53,16 @@ const TAKE_TURN: &str = "set local idle_in_transaction_session_timeout = '5s'; \
                          set local enable_seqscan = off; \
                          select from experiment_fold_turn for update";
 
-/// The database's clock, as of the transaction's beginning. Windows close by it.
+/// The database's clock, as of the transaction's beginning.
 pub async fn now(tx: &mut PgConnection) -> Result<DateTime<Utc>, StoreError> {
     Ok(sql::query_scalar("select now()").fetch_one(tx).await?)
+}
+
+/// The database's clock at this moment.
+pub async fn clock(tx: &mut PgConnection) -> Result<DateTime<Utc>, StoreError> {
+    Ok(sql::query_scalar("select clock_timestamp()")
+        .fetch_one(tx)
+        .await?)
 }
 
 /// The specs of those of `wanted` that were started, or why one cannot be read. What a reward is does not change
@@ -214,6 +222,8 @@ pub struct Taken {
     pub to_judge: Vec<Landed>,
     /// What the units of the events among these drew.
     pub assigned: HashMap<Unit, Assigned>,
+    /// What became known of guarded events.
+    pub guarded: BTreeMap<GuardKey, Measured>,
 }
 
 /// New events of one minute that nobody had to judge.
@@ -264,11 +274,14 @@ struct TakenRow {
     value: Option<f64>,
     digest: Option<i64>,
     received_at: Option<DateTime<Utc>>,
+    values_seen: Option<Vec<f64>>,
+    units_seen: Option<Vec<i64>>,
 }
 
 const SUMS: i16 = 0;
 const REPEATS: i16 = 1;
 const EXPOSURE: i16 = 2;
+const GUARDED: i16 = 4;
 
 /// Takes the rows of the landing table's `head`, and moves into the ledger those events that need no judgement: whose
 /// unit has no open window, or that are no part of a reward. They never leave the database. Judging every event outside
@@ -281,10 +294,14 @@ const EXPOSURE: i16 = 2;
 /// whenever it comes again, so it can be nowhere but in the week of that time, or where a wrong clock has put it. Either
 /// way the whole table that the row goes to is looked at, so its key is never found to be taken: also the first table,
 /// which has all weeks up to the one in which the ledger got weeks.
+///
+/// Of guarded events it also says how their values are spread and which units sent them soon after they met their arm,
+/// an exposure that lands together with the event included.
 pub async fn take_landed(
     tx: &mut PgConnection,
     head: &Head,
     rewards: &RewardEvents,
+    guarded: &[&Wanted],
     now: DateTime<Utc>,
 ) -> Result<Taken, StoreError> {
     let oldest = now - weeks::OLDEST;
@@ -330,22 +347,36 @@ pub async fn take_landed(
              null::timestamptz as exposed_at, event, outcome, date_trunc('minute', at, 'UTC') as at,
              count(*) as count, coalesce(sum(value), 0) as sum, coalesce(sum(value * value), 0) as sum_sq,
              0::int8 as conflicts, null::uuid as event_id, null::bytea as unit_key,
-             null::float8 as value, null::int8 as digest, date_trunc('week', received_at, 'UTC') as received_at
+             null::float8 as value, null::int8 as digest, date_trunc('week', received_at, 'UTC') as received_at,
+             null::float8[] as values_seen, null::int8[] as units_seen
          from seen where known is null and nth = 1 and outcome is not null
          group by 2, 3, 4, 7, 8, 9, 18
          union all
          select 1::int2, experiment_id, null, null, null, null, null, null, null, count(*), 0, 0,
              count(*) filter (where digest <> coalesce(known, first_digest)),
-             null, null, null, null, null
+             null, null, null, null, null, null, null
          from seen where known is not null or nth > 1 group by 2
          union all
          select 2::int2, experiment_id, null, null, null, null, event, null, at, 1, 0, 0, 0,
-             event_id, unit_key, value, digest, received_at
+             event_id, unit_key, value, digest, received_at, null, null
          from gone where kind = 1
          union all
          select 3::int2, experiment_id, lane, arm, version, exposed_at, event, null, at, 1, 0, 0, 0,
-             event_id, unit_key, value, digest, received_at
-         from seen where known is null and nth = 1 and outcome is null",
+             event_id, unit_key, value, digest, received_at, null, null
+         from seen where known is null and nth = 1 and outcome is null
+         union all
+         select 4::int2, s.experiment_id, null, s.arm, null, null, s.event, null, null, count(*),
+             coalesce(sum(s.value), 0), coalesce(sum(s.value * s.value), 0), 0, null, null, null, null, null,
+             array_agg(s.value) filter (where w.wants_values and s.value is not null),
+             array_agg(distinct ('x' || encode(substr(s.unit_key, 1, 8), 'hex'))::bit(64)::int8) filter (
+                 where w.wants_units and (s.at <= s.exposed_at + $12 or x.unit_key is not null))
+         from seen s
+         join unnest($10::int4[], $11::text[], $13::bool[], $14::bool[]) as w (experiment_id, event, wants_units, wants_values)
+             using (experiment_id, event)
+         left join (select distinct experiment_id, unit_key from gone where kind = 1) x
+             on s.exposed_at is null and x.experiment_id = s.experiment_id and x.unit_key = s.unit_key
+         where s.known is null and s.nth = 1 and s.arm is not null
+         group by s.experiment_id, s.arm, s.event",
     )
     .bind(head.until)
     .bind(rewards.known.iter().map(|id| id.0).collect::<Vec<i32>>())
@@ -362,6 +393,11 @@ pub async fn take_landed(
     .bind(ids_since)
     .bind(newest + MOST_AHEAD)
     .bind(head.first)
+    .bind(guarded.iter().map(|it| it.experiment.0).collect::<Vec<i32>>())
+    .bind(guarded.iter().map(|it| it.event.as_str()).collect::<Vec<&str>>())
+    .bind(FOLLOWED)
+    .bind(guarded.iter().map(|it| it.units).collect::<Vec<bool>>())
+    .bind(guarded.iter().map(|it| it.values).collect::<Vec<bool>>())
     .fetch_all(tx)
     .await?;
     let mut taken = Taken::default();
@@ -376,6 +412,10 @@ impl Taken {
         let experiment = ExperimentId(row.experiment_id);
         match row.kind {
             SUMS => self.settled.push(row.settled()?),
+            GUARDED => {
+                let (key, measured) = row.guarded()?;
+                self.guarded.insert(key, measured);
+            }
             REPEATS => {
                 let repeats = self.repeats.entry(experiment).or_default();
                 repeats.conflicts += row.conflicts;
@@ -415,6 +455,28 @@ impl TakenRow {
                 sum_sq: self.sum_sq,
             },
         })
+    }
+
+    fn guarded(self) -> Result<(GuardKey, Measured), StoreError> {
+        let missing = || StoreError::unreadable("guarded events", "a column is missing");
+        let mut measured = Measured {
+            count: self.count,
+            sum: self.sum,
+            sum_sq: self.sum_sq,
+            ..Measured::default()
+        };
+        for value in self.values_seen.unwrap_or_default() {
+            measured.values.add(value);
+        }
+        for hash in self.units_seen.unwrap_or_default() {
+            measured.units.add(hash.cast_unsigned());
+        }
+        let key = GuardKey {
+            experiment: ExperimentId(self.experiment_id),
+            arm: ArmId(self.arm.ok_or_else(missing)? as u16),
+            event: self.event.ok_or_else(missing)?,
+        };
+        Ok((key, measured))
     }
 
     fn landed(&self) -> Result<Landed, StoreError> {

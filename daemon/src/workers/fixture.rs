@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::fold::{self, FoldError, Folded, Known, RewardSpecs};
+use super::fold::{self, FoldError, Folded, Guarded, Known, RewardSpecs};
 use crate::publication::serving_at;
 use crate::store::assignments::{self, Draw};
 use crate::store::landing::{self, Landed, LandedKind};
@@ -214,6 +214,7 @@ impl Fixture {
         batch: i64,
     ) -> Result<Folded, FoldError> {
         let specs = &RewardSpecs::default();
+        specs.guard(self.guarded());
         self.store()
             .run_tx("fold", |tx| {
                 TxFuture::new(
@@ -221,6 +222,13 @@ impl Fixture {
                 )
             })
             .await
+    }
+
+    /// What its guardrails ask for.
+    fn guarded(&self) -> Guarded {
+        let mut guarded = Guarded::default();
+        guarded.declare(self.id, &self.spec.guardrails);
+        guarded
     }
 
     /// Folds until nothing is left.

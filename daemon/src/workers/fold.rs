@@ -10,25 +10,27 @@
 mod attribution;
 mod closing;
 mod gains;
+mod guarded;
 mod known;
 mod landing;
 mod openings;
 mod specs;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bandit::experiment::ExperimentId;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 pub use attribution::{Attribution, attribute, reward_events};
 pub use gains::Gains;
+pub use guarded::Guarded;
 pub use known::Known;
 pub use specs::RewardSpecs;
 
 use crate::store::fold as rows;
 use crate::store::leases::{Deposed, Lease};
-use crate::store::{Store, StoreError, TransactionError, TxFuture, events, state, weeks};
+use crate::store::{Store, StoreError, TransactionError, TxFuture, events, guards, state, weeks};
 
 /// Rows of each kind that one round takes: a tenth to half a second of work. Larger ones gained nothing.
 pub const BATCH: i64 = 20_000;
@@ -113,14 +115,15 @@ pub async fn led_round(
     store
         .run_led_tx("fold", lease, |tx| {
             TxFuture::new(async move {
-                let now = rows::now(tx).await?;
-                round(tx, specs, known, BATCH, now).await
+                rows::take_turn(tx).await?;
+                let now = rows::clock(tx).await?;
+                in_turn(tx, specs, known, BATCH, now).await
             })
         })
         .await
 }
 
-/// One round inside `tx`, with windows judged as of `now`, the database's clock.
+/// One round inside `tx`, as of `now`.
 pub async fn round(
     tx: &mut PgConnection,
     specs: &RewardSpecs,
@@ -129,6 +132,19 @@ pub async fn round(
     now: DateTime<Utc>,
 ) -> Result<Folded, FoldError> {
     rows::take_turn(tx).await?;
+    in_turn(tx, specs, known, batch, now).await
+}
+
+/// The same where the turn has been taken. `now` was read within it, so that rounds which follow each other never go back:
+/// a minute that guardrails judge by is complete once another has begun.
+async fn in_turn(
+    tx: &mut PgConnection,
+    specs: &RewardSpecs,
+    known: &Known,
+    batch: i64,
+    now: DateTime<Utc>,
+) -> Result<Folded, FoldError> {
+    let guarded = specs.guarded();
     let mut gains = Gains::default();
     let mut folded = Folded {
         known: known.clone(),
@@ -145,6 +161,7 @@ pub async fn round(
     // time must not find its window closed because the fold was behind.
     let mut horizon = now;
     let mut landing_left = false;
+    let mut learned = BTreeMap::new();
     let head = rows::head(tx, known.landing.from(now), batch).await?;
     let until = head.as_ref().map(|head| head.until);
     folded.known.landing.looked(now, following(until));
@@ -156,7 +173,9 @@ pub async fn round(
         specs.read(tx, head.experiments.iter().copied()).await?;
         let rewards = specs.events(&head.experiments);
         weeks::make_ready(tx, now).await?;
-        let taken = rows::take_landed(tx, &head, &rewards, now).await?;
+        let wanted = guarded.events(&head.experiments);
+        let mut taken = rows::take_landed(tx, &head, &rewards, &wanted, now).await?;
+        learned = std::mem::take(&mut taken.guarded);
         landing::fold(tx, specs, taken, now, &mut gains, &mut folded).await?;
     }
 
@@ -173,6 +192,8 @@ pub async fn round(
     events::add_counts(tx, &gains.events).await?;
     state::add(tx, &gains.state).await?;
     state::add_minutes(tx, &gains.minutes).await?;
+    let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
+    guards::add(tx, minute, guarded.learned(learned, &gains)).await?;
     folded.touched = gains.experiments();
     state::count_folds(tx, &folded.touched).await?;
     Ok(folded)

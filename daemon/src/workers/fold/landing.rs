@@ -32,6 +32,7 @@ pub(super) async fn fold(
         repeats,
         to_judge,
         mut assigned,
+        guarded: _,
     } = taken;
     let (exposures, fresh): (Vec<Landed>, Vec<Landed>) =
         to_judge.into_iter().partition(|item| item.exposure);

@@ -8,14 +8,19 @@ use bandit::reward;
 use bandit::spec::model::RewardSpec;
 use sqlx::PgConnection;
 
+use super::Guarded;
 use super::attribution::reward_events;
 
 use crate::store::StoreError;
 use crate::store::fold::{self as rows, RewardEvents};
 
-/// What a reward is, per started experiment. It is settled at start, so what is here stays true.
+/// What a reward is, per started experiment. It is settled at start, so what is here stays true. And which events are
+/// guarded, which is not: whoever folds keeps that up to date.
 #[derive(Debug, Default)]
-pub struct RewardSpecs(Mutex<BTreeMap<ExperimentId, Arc<Settled>>>);
+pub struct RewardSpecs {
+    settled: Mutex<BTreeMap<ExperimentId, Arc<Settled>>>,
+    guarded: Mutex<Arc<Guarded>>,
+}
 
 /// A settled reward.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +70,16 @@ impl RewardSpecs {
         Ok(())
     }
 
+    /// From now on these events are guarded.
+    pub fn guard(&self, guarded: Guarded) {
+        *self.guarded.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(guarded);
+    }
+
+    pub(super) fn guarded(&self) -> Arc<Guarded> {
+        let guarded = self.guarded.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&guarded)
+    }
+
     /// The reward of one experiment.
     pub fn get(&self, id: ExperimentId) -> Option<Arc<Settled>> {
         self.lock().get(&id).cloned()
@@ -88,6 +103,6 @@ impl RewardSpecs {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ExperimentId, Arc<Settled>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
