@@ -10,9 +10,9 @@ use clap::{Parser, Subcommand};
 
 pub use alerts::{AckArgs, AlertsArgs, AlertsCommand, ResendArgs, SilenceArgs};
 pub use args::{
-    Acting, ApplyArgs, ArmArgs, AuditArgs, CheckArgs, DemoArgs, ExplainArgs, FileArg, KeyArgs,
-    LsArgs, PlanArgs, PosteriorArgs, Reading, ReleaseArgs, ScreenArgs, ShowArgs, SimulateArgs,
-    VerbArgs, WatchArgs,
+    Acting, ApplyArgs, ArmArgs, AuditArgs, CheckArgs, DemoArgs, ExplainArgs, FileArg,
+    GuardrailDeed, GuardrailsArgs, KeyArgs, LsArgs, OverrideArgs, PlanArgs, PosteriorArgs, Reading,
+    ReleaseArgs, ScreenArgs, ShowArgs, SimulateArgs, VerbArgs, WatchArgs,
 };
 pub use offline::{EvaluateArgs, LogArgs, LogFormat, ReplayArgs, WhatIfArgs};
 
@@ -106,6 +106,10 @@ pub enum Command {
     Results(KeyArgs),
     /// The results in words: leader, evidence, caveats
     Insights(KeyArgs),
+    /// What each guardrail says of each arm, and what it did; override one, or arm it again
+    Guardrails(GuardrailsArgs),
+    /// Why an experiment is in its state: who or what did it, on which figures, and the way out
+    Why(KeyArgs),
     /// Why a unit has its arm, recomputed step by step from its version and salt
     Explain(ExplainArgs),
     /// Who changed what and why, newest first
@@ -191,6 +195,8 @@ mod tests {
             "watch",
             "results k",
             "insights k",
+            "guardrails k",
+            "why k",
             "explain k u",
             "whatif k --policy uniform",
             "evaluate l.csv --policy uniform",

@@ -20,6 +20,7 @@ mod file;
 mod format;
 #[cfg(test)]
 mod goldens;
+mod guardrails;
 mod health;
 mod insights;
 mod log;
@@ -33,6 +34,7 @@ pub mod simulate;
 mod verb;
 pub mod watch;
 mod whatif;
+mod why;
 
 use std::path::Path;
 
@@ -103,6 +105,8 @@ async fn ask_daemon(socket: &Path, command: Command) -> Result<Exit, Failure> {
         Command::Watch(args) => return watch::run(&daemon, &args).await,
         Command::Results(args) => (results::run(&daemon, &args.key).await?, args.reading.json),
         Command::Insights(args) => (insights::run(&daemon, &args.key).await?, args.reading.json),
+        Command::Guardrails(args) => return guardrails::run(&daemon, &args).await,
+        Command::Why(args) => (why::run(&daemon, &args.key).await?, args.reading.json),
         Command::Explain(args) => return explain::run(&daemon, &args).await,
         Command::Whatif(args) => return whatif::run(&daemon, &args).await,
         Command::Audit(args) => (audit::run(&daemon, &args).await?, args.reading.json),

@@ -44,15 +44,18 @@ pub enum Action {
     Answer,
     /// Change what one arm gets.
     DoToArm(ArmVerb),
+    /// Keep a guardrail from acting, or arm it again.
+    Override,
 }
 
 /// Whether `principal` may do `action`.
 pub fn authorize(principal: &Principal, action: Action) -> Result<(), Refusal> {
     let allowed = match (principal.role, action) {
         (Role::Operator, _) | (Role::Observer, Action::Look) => true,
-        (Role::Observer, Action::Apply | Action::Do(_) | Action::DoToArm(_) | Action::Answer) => {
-            false
-        }
+        (
+            Role::Observer,
+            Action::Answer | Action::Apply | Action::Do(_) | Action::DoToArm(_) | Action::Override,
+        ) => false,
     };
     if allowed {
         return Ok(());
@@ -76,6 +79,7 @@ impl Action {
             Self::Do(verb) => verb.as_str(),
             Self::Answer => "answer alerts",
             Self::DoToArm(verb) => verb.as_str(),
+            Self::Override => "override a guardrail",
         }
     }
 }
@@ -86,11 +90,16 @@ mod tests {
 
     #[test]
     fn observers_look_and_operators_do_everything() {
-        let all: Vec<Action> = [Action::Look, Action::Apply, Action::Answer]
-            .into_iter()
-            .chain(Verb::ALL.map(Action::Do))
-            .chain(ArmVerb::ALL.map(Action::DoToArm))
-            .collect();
+        let all: Vec<Action> = [
+            Action::Answer,
+            Action::Apply,
+            Action::Look,
+            Action::Override,
+        ]
+        .into_iter()
+        .chain(Verb::ALL.map(Action::Do))
+        .chain(ArmVerb::ALL.map(Action::DoToArm))
+        .collect();
         for role in [Role::Operator, Role::Observer] {
             let principal = Principal {
                 name: "ana (uid 1000)".into(),

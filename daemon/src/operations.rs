@@ -13,8 +13,10 @@ mod arms;
 mod current;
 mod emergency;
 mod failure;
+mod guarded;
 mod machine;
 mod mutate;
+mod overrides;
 mod ramp;
 mod reason;
 mod schedule;
@@ -33,6 +35,7 @@ use crate::world::WorldHandle;
 
 pub use emergency::KillSwitch;
 pub use failure::store_refusal;
+pub(crate) use guarded::Guarding;
 pub use schedule::Errand;
 
 /// Who asks for a change, and through what; for the audit log.

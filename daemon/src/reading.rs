@@ -8,6 +8,7 @@ mod error;
 mod evidence;
 mod explain;
 mod figures;
+mod guarding;
 mod insights;
 mod lanes;
 mod origin;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use bandit::experiment::ExperimentKey;
 use protocol::evaluation::{WhatIf, WhatIfRequest};
 use protocol::experiments::{Detail, Explanation, Insights, Results, Row, Stale};
+use protocol::guardrails::Guardrails;
 
 pub use error::ReadingError;
 
@@ -151,6 +153,13 @@ impl Reading {
             Some(primary) => insights::insights(self, live, &primary?).await,
             None => read,
         }
+    }
+
+    /// What guardrails say of an experiment, and what they did. From the primary: nothing that acts is told late.
+    pub async fn guardrails(&self, key: &str) -> Result<Guardrails, ReadingError> {
+        let live = self.live(key)?;
+        self.present()?;
+        guarding::guardrails(self, &live).await
     }
 
     /// Why a unit has its arm. `unit` is its id, or its key in hex as an explanation shows it.

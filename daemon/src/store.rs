@@ -13,6 +13,7 @@ pub mod experiments;
 pub mod fold;
 pub mod front;
 pub mod frozen;
+pub mod guardrails;
 pub mod guards;
 pub mod holds;
 pub mod hours;

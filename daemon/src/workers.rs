@@ -8,6 +8,7 @@ pub mod decide;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod fold;
+pub mod guard;
 pub mod publish;
 pub mod retention;
 pub mod runner;
@@ -28,7 +29,8 @@ use crate::store::{Store, fold as rows};
 use crate::world::WorldHandle;
 
 use decide::Decider;
-use fold::{FoldError, Known, RewardSpecs};
+use fold::{FoldError, Guarded, Known, RewardSpecs};
+use guard::Guard;
 use publish::{Dirty, Publisher};
 use retention::Retention;
 use runner::{LastRun, Outcome, Round, Runner};
@@ -45,6 +47,9 @@ const DECIDE_EVERY: Duration = Duration::from_secs(5);
 
 /// 1 s: what is due is done within that; a run without anything due compares instants in memory.
 const SCHEDULE_EVERY: Duration = Duration::from_secs(1);
+
+/// 5 s: a round compares instants in memory; how often a guardrail is judged is its own business.
+const GUARD_EVERY: Duration = Duration::from_secs(5);
 
 /// 1 h: what retention drops are weeks.
 const RETAIN_EVERY: Duration = Duration::from_hours(1);
@@ -68,6 +73,7 @@ pub struct Reports {
     publish: watch::Receiver<LastRun>,
     decide: watch::Receiver<LastRun>,
     schedules: watch::Receiver<LastRun>,
+    guard: watch::Receiver<LastRun>,
     retention: watch::Receiver<LastRun>,
     others: Vec<(&'static str, watch::Receiver<LastRun>)>,
 }
@@ -98,11 +104,13 @@ impl Workers {
         let (publish_report, publish) = watch::channel(LastRun::default());
         let (decide_report, decide) = watch::channel(LastRun::default());
         let (schedules_report, schedules) = watch::channel(LastRun::default());
+        let (guard_report, guard) = watch::channel(LastRun::default());
         let (retention_report, retention) = watch::channel(LastRun::default());
         // Nothing wakes the fold: a second's events folded at once cost less than each by itself.
         let folding = runner("fold", FOLD_EVERY, Arc::default()).run(
             Folding {
                 store: store.clone(),
+                world: world.clone(),
                 specs: RewardSpecs::default(),
                 known: Known::default(),
                 term: None,
@@ -126,6 +134,11 @@ impl Workers {
             schedules_report,
             stop.clone(),
         );
+        let guarding = runner("guardrails", GUARD_EVERY, Arc::default()).run(
+            Guard::new(store.clone(), world.clone(), operations.clone()),
+            guard_report,
+            stop.clone(),
+        );
         let retaining = runner("retention", RETAIN_EVERY, Arc::default()).run(
             Retention::new(store.clone(), event_retention),
             retention_report,
@@ -137,6 +150,7 @@ impl Workers {
                 publish,
                 decide,
                 schedules,
+                guard,
                 retention,
                 others: Vec::new(),
             },
@@ -145,6 +159,7 @@ impl Workers {
                 tokio::spawn(publishing),
                 tokio::spawn(deciding),
                 tokio::spawn(scheduling),
+                tokio::spawn(guarding),
                 tokio::spawn(retaining),
             ],
             operations,
@@ -182,6 +197,7 @@ impl Reports {
             ("publish", newest(&self.publish)),
             ("decisions", newest(&self.decide)),
             ("schedules", newest(&self.schedules)),
+            ("guardrails", newest(&self.guard)),
             ("retention", newest(&self.retention)),
         ];
         runs.extend(self.others.iter().map(|(role, run)| (*role, newest(run))));
@@ -204,6 +220,7 @@ fn newest(reports: &watch::Receiver<LastRun>) -> LastRun {
 /// The fold as a worker.
 struct Folding {
     store: Store,
+    world: WorldHandle,
     specs: RewardSpecs,
     known: Known,
     /// In which it led last.
@@ -213,6 +230,7 @@ struct Folding {
 
 impl Folding {
     async fn round(&mut self, lease: &Lease) -> Result<fold::Folded, FoldError> {
+        self.specs.guard(Guarded::of(&self.world.load()));
         let folded = fold::led_round(&self.store, &self.specs, &self.known, lease).await;
         if folded.is_err()
             && let Ok(mut session) = self.store.session().await

@@ -183,6 +183,48 @@ pub struct ReleaseArgs {
     pub json: bool,
 }
 
+/// `guardrails`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct GuardrailsArgs {
+    /// The experiment's key
+    #[arg(required = true)]
+    pub key: Option<String>,
+    /// Text or JSON
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Something to be done instead
+    #[command(subcommand)]
+    pub deed: Option<GuardrailDeed>,
+}
+
+/// What can be done about a guardrail.
+#[derive(Debug, clap::Subcommand)]
+pub enum GuardrailDeed {
+    /// Let it report and not act: until its condition clears, or for so long (asks first)
+    Override(OverrideArgs),
+    /// Take an override back: it acts again
+    Rearm(OverrideArgs),
+}
+
+/// `guardrails override` and `guardrails rearm`
+#[derive(Debug, Args)]
+pub struct OverrideArgs {
+    /// The experiment's key
+    pub key: String,
+    /// The guardrail's name
+    pub guardrail: String,
+    /// For so long at most, such as 2h; needed where it is not in breach
+    #[arg(long = "for", value_name = "DURATION")]
+    pub length: Option<Millis>,
+    /// Reason and consent
+    #[command(flatten)]
+    pub acting: Acting,
+    /// Print the outcome as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `watch`
 #[derive(Debug, Args)]
 pub struct WatchArgs {

@@ -113,10 +113,12 @@ pub(super) fn leader(row: &Row) -> Option<&ArmRow> {
 /// The worst word of its guardrails, and how many are not evaluated.
 pub(super) fn guardrails(row: &Row) -> Span {
     let having = |status: &str| row.guardrails.iter().filter(|g| g.status == status).count();
-    let (failing, warning, idle) = (having("fail"), having("warn"), having("not_active"));
+    let (failing, warning) = (having("fail"), having("warn"));
+    let (idle, unknown) = (having("not_active"), having("unknown"));
     match (failing, warning) {
         (0, 0) if row.guardrails.is_empty() => Span::new(Role::Dim, "none"),
         (0, 0) if idle == row.guardrails.len() => Span::new(Role::Dim, "not active"),
+        (0, 0) if unknown > 0 => Span::new(Role::Dim, format!("unknown {unknown}")),
         (0, 0) => Span::new(Role::Good, "ok"),
         (0, _) => Span::new(Role::Warn, format!("WARN {warning}")),
         _ => Span::new(Role::Bad, format!("BREACH {failing}")),

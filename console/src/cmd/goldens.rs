@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::samples;
 use super::{
-    alerts, apply, audit, detail, experiments, explain, health, insights, plan, results, watch,
-    whatif,
+    alerts, apply, audit, detail, experiments, explain, guardrails, health, insights, plan,
+    results, watch, whatif, why,
 };
 use crate::output::{Text, versioned};
 
@@ -32,6 +32,9 @@ fn every_answer_reads_well_and_keeps_its_fields() {
     golden("results", &results::text(&answer), &answer);
     let answer = samples::insights();
     golden("insights", &insights::text(&answer), &answer);
+    let answer = samples::guardrails();
+    golden("guardrails", &guardrails::text(&answer), &answer);
+    golden("why", &why::text(&answer), &answer);
     let answer = samples::what_if();
     let rounded = samples::rounded(&answer);
     golden("whatif", &whatif::text(&answer, false), &rounded);

@@ -74,7 +74,7 @@ fn panel(row: &Row, shown: &[&GuardrailRow], theme: &Theme, width: u16) -> Vec<L
         "ACTION",
     );
     let mut lines = vec![plain(theme, Role::Dim, titles)];
-    lines.extend(shown.iter().map(|guard| {
+    for guard in shown {
         let (role, word) = status(guard);
         let ellipsis = theme.glyphs.ellipsis;
         let rest = format!(
@@ -83,11 +83,16 @@ fn panel(row: &Row, shown: &[&GuardrailRow], theme: &Theme, width: u16) -> Vec<L
             text::left(&guard.limit, limits, ellipsis),
             guard.action,
         );
-        line(
+        lines.push(line(
             theme,
             &[(role, format!("   {word:<8}")), (Role::Text, rest)],
-        )
-    }));
+        ));
+        if matches!(guard.status.as_str(), "warn" | "fail") && !guard.said.is_empty() {
+            let room = usize::from(width).saturating_sub(12 + 2);
+            let said = text::wrap(&guard.said, room).into_iter();
+            lines.extend(said.map(|part| plain(theme, role, format!("{:12}{part}", ""))));
+        }
+    }
     if shown.iter().any(|guard| guard.status == "not_active") {
         let text = "Not active yet: declared and checked, but no engine watches these limits.";
         lines.extend(wrapped(theme, Role::Warn, text, width));

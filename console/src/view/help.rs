@@ -115,8 +115,8 @@ fn words(theme: &Theme, width: u16) -> Vec<Line<'static>> {
         ),
         ("ROLLBACK", "everyone gets control at once"),
         (
-            "n/a yet",
-            "declared, but its engine does not run yet: nothing is watched",
+            "unknown",
+            "a guardrail without enough to tell: never a pass, never a reason to act",
         ),
         (
             "LIVE",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bandit::experiment::{ExperimentId, LaneId};
 
 use crate::store::decisions::{self, Line};
+use crate::store::guardrails::{self, Memory, Place};
 use crate::store::results::{self, Uncounted};
 use crate::store::state::{self, LaneStats};
 use crate::store::{Store, StoreError, experiments};
@@ -18,6 +19,7 @@ pub(super) struct Figures {
     uncounted: BTreeMap<ExperimentId, Uncounted>,
     per_sec: BTreeMap<ExperimentId, f64>,
     decisions: BTreeMap<ExperimentId, Line>,
+    guardrails: BTreeMap<ExperimentId, Vec<(Place, Memory)>>,
 }
 
 /// The figures of one.
@@ -29,6 +31,7 @@ pub(super) struct OfOne<'a> {
     pub(super) exposed: u64,
     pub(super) decisions_per_sec: f64,
     pub(super) decision: Option<&'a Line>,
+    pub(super) guardrails: &'a [(Place, Memory)],
 }
 
 impl Figures {
@@ -43,6 +46,7 @@ impl Figures {
             exposed: arms().map(|stats| stats.exposed).sum(),
             decisions_per_sec: self.per_sec.get(&live.id).copied().unwrap_or(0.0),
             decision: self.decisions.get(&live.id),
+            guardrails: self.guardrails.get(&live.id).map_or(&[], Vec::as_slice),
         }
     }
 }
@@ -58,5 +62,6 @@ pub(super) async fn read(store: &Store, lives: &[Arc<Live>]) -> Result<Figures, 
         uncounted: results::uncounted(&mut view, &ids).await?,
         per_sec: results::decisions_per_sec(&mut view, &ids).await?,
         decisions: decisions::lines(&mut view, &ids).await?,
+        guardrails: guardrails::newest(&mut view, &ids).await?,
     })
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::figures::{Figures, OfOne};
 use crate::store::decisions::Line;
+use crate::store::guardrails::{Memory, Place};
 use crate::store::state::LaneStats;
 use crate::world::Live;
 
@@ -24,6 +25,7 @@ pub(super) struct Last {
     assigned: u64,
     exposed: u64,
     decision: Option<Line>,
+    guardrails: Vec<(Place, Memory)>,
 }
 
 impl Remembered {
@@ -37,6 +39,7 @@ impl Remembered {
                 assigned: of.assigned,
                 exposed: of.exposed,
                 decision: of.decision.cloned(),
+                guardrails: of.guardrails.to_vec(),
             };
             known.insert(live.id, Arc::new(last));
         }
@@ -60,6 +63,7 @@ impl Last {
             exposed: self.exposed,
             decisions_per_sec: 0.0,
             decision: self.decision.as_ref(),
+            guardrails: &self.guardrails,
         }
     }
 }

@@ -1,17 +1,19 @@
 //! One experiment in the list.
 
-use bandit::experiment::RunState;
 use bandit::lanes::Lane;
 use bandit::scale::Scale;
 use bandit::spec;
+use bandit::spec::model::GuardrailSpec;
 use chrono::{DateTime, Utc};
 use protocol::experiments::{GuardrailRow, RewardScale, Row};
 
 use super::beliefs::{Beliefs, arm_rows};
-use super::decision;
 use super::figures::OfOne;
+use super::guarding::by_and_why;
 use super::schedule::schedule;
+use super::{decision, guarding};
 use crate::publication::{evidence_from, next_publication};
+use crate::store::guardrails::{Memory, Place, Said};
 use crate::store::state::LaneStats;
 use crate::store::versions;
 use crate::world::Live;
@@ -54,7 +56,7 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
             .and_then(|lane| lane.burn_in.as_deref())
             .map(|recorded| burn_in_now(live, lane, stats, recorded, now)),
         arms: arm_rows(live, lane.id, stats, &believed),
-        guardrails: guardrails(live),
+        guardrails: guardrails(live, figures.guardrails),
         not_active,
         holds: live.holds.clone(),
         decision: figures.decision.and_then(|line| decision::line(live, line)),
@@ -80,17 +82,6 @@ pub(super) fn said(scale: Option<RewardScale>, reward: f64) -> String {
     }
 }
 
-fn by_and_why(state: &RunState) -> (String, String) {
-    match state {
-        RunState::Paused { by, why, .. }
-        | RunState::Stopped { by, why, .. }
-        | RunState::RolledBack { by, why, .. } => (by.clone(), why.clone()),
-        RunState::Draft | RunState::Running { .. } | RunState::Archived { .. } => {
-            (String::new(), String::new())
-        }
-    }
-}
-
 /// How far burn-in is: as of now, not as of the version, which may be hours old.
 fn burn_in_now(
     live: &Live,
@@ -112,25 +103,23 @@ fn burn_in_now(
     }
 }
 
-fn guardrails(live: &Live) -> Vec<GuardrailRow> {
-    live.spec
-        .guardrails
-        .iter()
-        .map(|guardrail| GuardrailRow {
+/// Each with the worst that it says; nothing is known of one that was not judged yet.
+fn guardrails(live: &Live, known: &[(Place, Memory)]) -> Vec<GuardrailRow> {
+    let declared = live.spec.guardrails.iter();
+    let row = |guardrail: &GuardrailSpec| {
+        let mine = known
+            .iter()
+            .filter(|((name, _), _)| *name == guardrail.name);
+        let said: Vec<&Said> = mine.map(|(_, memory)| &memory.said).collect();
+        let status = guarding::worst(said.iter().map(|it| it.verdict));
+        let loudest = said.iter().find(|it| it.verdict == status);
+        GuardrailRow {
             name: guardrail.name.clone(),
             limit: guardrail.describe_limit(),
-            action: action(guardrail).to_owned(),
-            status: "not_active".to_owned(),
-        })
-        .collect()
-}
-
-fn action(guardrail: &spec::model::GuardrailSpec) -> &'static str {
-    use spec::model::GuardrailAction::{Alert, Pause, Quarantine, Rollback};
-    match guardrail.action {
-        Alert => "alert",
-        Quarantine => "quarantine",
-        Pause => "pause",
-        Rollback => "rollback",
-    }
+            action: guardrail.action.word().to_owned(),
+            status: status.word().to_owned(),
+            said: loudest.map_or_else(String::new, |it| it.sentence.clone()),
+        }
+    };
+    declared.map(row).collect()
 }

@@ -13,6 +13,7 @@ use protocol::control::{
 };
 use protocol::evaluation::{WhatIf, WhatIfRequest};
 use protocol::experiments::{Detail, Explanation, Insights, Results};
+use protocol::guardrails::{Guardrails, OverrideRequest};
 use protocol::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
 use protocol::refusal::{Code, Refusal};
 use tarpc::context::Context;
@@ -199,6 +200,23 @@ impl Control for Server {
     async fn whatif(self, _: Context, request: WhatIfRequest) -> Result<WhatIf, Refusal> {
         self.session.look()?;
         Ok(self.service.reading.what_if(&request).await?)
+    }
+
+    async fn guardrails(self, _: Context, key: String) -> Result<Guardrails, Refusal> {
+        self.session.look()?;
+        Ok(self.service.reading.guardrails(&key).await?)
+    }
+
+    async fn override_guardrail(
+        self,
+        _: Context,
+        request: OverrideRequest,
+    ) -> Result<Done, Refusal> {
+        let caller = self.session.allow(Action::Override)?;
+        self.service
+            .operations
+            .override_guardrail(request, caller)
+            .await
     }
 
     async fn audit(self, _: Context, query: AuditQuery) -> Result<AuditPage, Refusal> {

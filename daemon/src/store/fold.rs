@@ -283,6 +283,77 @@ const REPEATS: i16 = 1;
 const EXPOSURE: i16 = 2;
 const GUARDED: i16 = 4;
 
+/// See [`take_landed`].
+const TAKE_LANDED: &str = "with gone as materialized (
+         delete from experiment_landing where id between $9 and $1 returning *
+     ), table_of_oldest as materialized (
+         select starts from experiment_event_weeks where starts <= $5 and $5 < ends
+     ), seen as materialized (
+         select g.*, e.digest as known, a.lane, a.arm, a.version, a.exposed_at,
+             row_number() over same as nth, first_value(g.digest) over same as first_digest,
+             case when a.exposed_at is null then 2
+                  when g.experiment_id = any ($2) and not (g.experiment_id, g.event) in (
+                      select * from unnest($3::int4[], $4::text[])) then 5
+                  when not a.open then 1 end::int2 as outcome
+         from (
+             select id, experiment_id, event_id, unit_key, event, value, digest, least(at, $8) as at,
+                 least(greatest(received_at, $5), $6) as received_at,
+                 least((select starts from table_of_oldest),
+                     case when get_byte(uuid_send(event_id), 6) >> 4 = 7 and received_at <= $6
+                          then received_at - interval '168 hours' else $7 end) as known_since
+             from gone where kind = 0 order by experiment_id, unit_key
+         ) g
+         left join lateral (
+             select lane, arm, version, open, exposed_at from experiment_assignments a
+             where a.experiment_id = g.experiment_id and a.unit_key = g.unit_key limit 1
+         ) a on true
+         left join lateral (
+             select digest from experiment_events e
+             where e.experiment_id = g.experiment_id and e.event_id = g.event_id
+               and e.received_at >= g.known_since limit 1
+         ) e on true
+         window same as (partition by g.experiment_id, g.event_id order by g.id)
+     ), moved as (
+         insert into experiment_events (experiment_id, event_id, unit_key, event, value,
+             digest, at, received_at, outcome)
+         select experiment_id, event_id, unit_key, event, value, digest, at, received_at, outcome
+         from seen where known is null and nth = 1 and outcome is not null
+     )
+     select 0::int2 as kind, experiment_id, lane, arm, null::int4 as version,
+         null::timestamptz as exposed_at, event, outcome, date_trunc('minute', at, 'UTC') as at,
+         count(*) as count, coalesce(sum(value), 0) as sum, coalesce(sum(value * value), 0) as sum_sq,
+         0::int8 as conflicts, null::uuid as event_id, null::bytea as unit_key,
+         null::float8 as value, null::int8 as digest, date_trunc('week', received_at, 'UTC') as received_at,
+         null::float8[] as values_seen, null::int8[] as units_seen
+     from seen where known is null and nth = 1 and outcome is not null
+     group by 2, 3, 4, 7, 8, 9, 18
+     union all
+     select 1::int2, experiment_id, null, null, null, null, null, null, null, count(*), 0, 0,
+         count(*) filter (where digest <> coalesce(known, first_digest)),
+         null, null, null, null, null, null, null
+     from seen where known is not null or nth > 1 group by 2
+     union all
+     select 2::int2, experiment_id, null, null, null, null, event, null, at, 1, 0, 0, 0,
+         event_id, unit_key, value, digest, received_at, null, null
+     from gone where kind = 1
+     union all
+     select 3::int2, experiment_id, lane, arm, version, exposed_at, event, null, at, 1, 0, 0, 0,
+         event_id, unit_key, value, digest, received_at, null, null
+     from seen where known is null and nth = 1 and outcome is null
+     union all
+     select 4::int2, s.experiment_id, null, s.arm, null, null, s.event, null, null, count(*),
+         coalesce(sum(s.value), 0), coalesce(sum(s.value * s.value), 0), 0, null, null, null, null, null,
+         array_agg(s.value) filter (where w.wants_values and s.value is not null),
+         array_agg(distinct ('x' || encode(substr(s.unit_key, 1, 8), 'hex'))::bit(64)::int8) filter (
+             where w.wants_units and (s.at <= s.exposed_at + $12 or x.unit_key is not null))
+     from seen s
+     join unnest($10::int4[], $11::text[], $13::bool[], $14::bool[]) as w (experiment_id, event, wants_units, wants_values)
+         using (experiment_id, event)
+     left join (select distinct experiment_id, unit_key from gone where kind = 1) x
+         on s.exposed_at is null and x.experiment_id = s.experiment_id and x.unit_key = s.unit_key
+     where s.known is null and s.nth = 1 and s.arm is not null
+     group by s.experiment_id, s.arm, s.event";
+
 /// Takes the rows of the landing table's `head`, and moves into the ledger those events that need no judgement: whose
 /// unit has no open window, or that are no part of a reward. They never leave the database. Judging every event outside
 /// of it cost twice as much.
@@ -307,99 +378,45 @@ pub async fn take_landed(
     let oldest = now - weeks::OLDEST;
     let newest = now + weeks::AHEAD;
     let ids_since = head.received_since.clamp(oldest, now) - weeks::IDS_KEPT;
-    let rows: Vec<TakenRow> = sql::query_as(
-        "with gone as materialized (
-             delete from experiment_landing where id between $9 and $1 returning *
-         ), table_of_oldest as materialized (
-             select starts from experiment_event_weeks where starts <= $5 and $5 < ends
-         ), seen as materialized (
-             select g.*, e.digest as known, a.lane, a.arm, a.version, a.exposed_at,
-                 row_number() over same as nth, first_value(g.digest) over same as first_digest,
-                 case when a.exposed_at is null then 2
-                      when g.experiment_id = any ($2) and not (g.experiment_id, g.event) in (
-                          select * from unnest($3::int4[], $4::text[])) then 5
-                      when not a.open then 1 end::int2 as outcome
-             from (
-                 select id, experiment_id, event_id, unit_key, event, value, digest, least(at, $8) as at,
-                     least(greatest(received_at, $5), $6) as received_at,
-                     least((select starts from table_of_oldest),
-                         case when get_byte(uuid_send(event_id), 6) >> 4 = 7 and received_at <= $6
-                              then received_at - interval '168 hours' else $7 end) as known_since
-                 from gone where kind = 0 order by experiment_id, unit_key
-             ) g
-             left join lateral (
-                 select lane, arm, version, open, exposed_at from experiment_assignments a
-                 where a.experiment_id = g.experiment_id and a.unit_key = g.unit_key limit 1
-             ) a on true
-             left join lateral (
-                 select digest from experiment_events e
-                 where e.experiment_id = g.experiment_id and e.event_id = g.event_id
-                   and e.received_at >= g.known_since limit 1
-             ) e on true
-             window same as (partition by g.experiment_id, g.event_id order by g.id)
-         ), moved as (
-             insert into experiment_events (experiment_id, event_id, unit_key, event, value,
-                 digest, at, received_at, outcome)
-             select experiment_id, event_id, unit_key, event, value, digest, at, received_at, outcome
-             from seen where known is null and nth = 1 and outcome is not null
-         )
-         select 0::int2 as kind, experiment_id, lane, arm, null::int4 as version,
-             null::timestamptz as exposed_at, event, outcome, date_trunc('minute', at, 'UTC') as at,
-             count(*) as count, coalesce(sum(value), 0) as sum, coalesce(sum(value * value), 0) as sum_sq,
-             0::int8 as conflicts, null::uuid as event_id, null::bytea as unit_key,
-             null::float8 as value, null::int8 as digest, date_trunc('week', received_at, 'UTC') as received_at,
-             null::float8[] as values_seen, null::int8[] as units_seen
-         from seen where known is null and nth = 1 and outcome is not null
-         group by 2, 3, 4, 7, 8, 9, 18
-         union all
-         select 1::int2, experiment_id, null, null, null, null, null, null, null, count(*), 0, 0,
-             count(*) filter (where digest <> coalesce(known, first_digest)),
-             null, null, null, null, null, null, null
-         from seen where known is not null or nth > 1 group by 2
-         union all
-         select 2::int2, experiment_id, null, null, null, null, event, null, at, 1, 0, 0, 0,
-             event_id, unit_key, value, digest, received_at, null, null
-         from gone where kind = 1
-         union all
-         select 3::int2, experiment_id, lane, arm, version, exposed_at, event, null, at, 1, 0, 0, 0,
-             event_id, unit_key, value, digest, received_at, null, null
-         from seen where known is null and nth = 1 and outcome is null
-         union all
-         select 4::int2, s.experiment_id, null, s.arm, null, null, s.event, null, null, count(*),
-             coalesce(sum(s.value), 0), coalesce(sum(s.value * s.value), 0), 0, null, null, null, null, null,
-             array_agg(s.value) filter (where w.wants_values and s.value is not null),
-             array_agg(distinct ('x' || encode(substr(s.unit_key, 1, 8), 'hex'))::bit(64)::int8) filter (
-                 where w.wants_units and (s.at <= s.exposed_at + $12 or x.unit_key is not null))
-         from seen s
-         join unnest($10::int4[], $11::text[], $13::bool[], $14::bool[]) as w (experiment_id, event, wants_units, wants_values)
-             using (experiment_id, event)
-         left join (select distinct experiment_id, unit_key from gone where kind = 1) x
-             on s.exposed_at is null and x.experiment_id = s.experiment_id and x.unit_key = s.unit_key
-         where s.known is null and s.nth = 1 and s.arm is not null
-         group by s.experiment_id, s.arm, s.event",
-    )
-    .bind(head.until)
-    .bind(rewards.known.iter().map(|id| id.0).collect::<Vec<i32>>())
-    .bind(rewards.names.iter().map(|(id, _)| id.0).collect::<Vec<i32>>())
-    .bind(
-        rewards
-            .names
-            .iter()
-            .map(|(_, name)| name.as_str())
-            .collect::<Vec<&str>>(),
-    )
-    .bind(oldest)
-    .bind(newest)
-    .bind(ids_since)
-    .bind(newest + MOST_AHEAD)
-    .bind(head.first)
-    .bind(guarded.iter().map(|it| it.experiment.0).collect::<Vec<i32>>())
-    .bind(guarded.iter().map(|it| it.event.as_str()).collect::<Vec<&str>>())
-    .bind(FOLLOWED)
-    .bind(guarded.iter().map(|it| it.units).collect::<Vec<bool>>())
-    .bind(guarded.iter().map(|it| it.values).collect::<Vec<bool>>())
-    .fetch_all(tx)
-    .await?;
+    let rows: Vec<TakenRow> = sql::query_as(TAKE_LANDED)
+        .bind(head.until)
+        .bind(rewards.known.iter().map(|id| id.0).collect::<Vec<i32>>())
+        .bind(
+            rewards
+                .names
+                .iter()
+                .map(|(id, _)| id.0)
+                .collect::<Vec<i32>>(),
+        )
+        .bind(
+            rewards
+                .names
+                .iter()
+                .map(|(_, name)| name.as_str())
+                .collect::<Vec<&str>>(),
+        )
+        .bind(oldest)
+        .bind(newest)
+        .bind(ids_since)
+        .bind(newest + MOST_AHEAD)
+        .bind(head.first)
+        .bind(
+            guarded
+                .iter()
+                .map(|it| it.experiment.0)
+                .collect::<Vec<i32>>(),
+        )
+        .bind(
+            guarded
+                .iter()
+                .map(|it| it.event.as_str())
+                .collect::<Vec<&str>>(),
+        )
+        .bind(FOLLOWED)
+        .bind(guarded.iter().map(|it| it.units).collect::<Vec<bool>>())
+        .bind(guarded.iter().map(|it| it.values).collect::<Vec<bool>>())
+        .fetch_all(tx)
+        .await?;
     let mut taken = Taken::default();
     for row in rows {
         taken.add(row)?;

@@ -65,6 +65,7 @@ const METRICS: &[(&str, Form, &str)] = &[
     ("pitboss_events_dropped_total", Counter, "events that retention dropped from the ledger"),
     ("pitboss_policy_versions", Counter, "policy versions published"),
     ("pitboss_decision_looks_total", Counter, "experiments looked at for a decision"),
+    ("pitboss_guardrail_looks_total", Counter, "experiments whose guardrails were judged"),
     ("pitboss_worker_run_seconds", Seconds, "time a run of a background worker took, by role"),
     ("pitboss_worker_failures", Counter, "runs of a background worker that failed, by role"),
     ("pitboss_alerts_firing", Gauge, "alerts that fire and that nobody acked or silenced, by severity"),

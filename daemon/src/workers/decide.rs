@@ -6,7 +6,7 @@
 //! another look can tell something new (an hour for weekly cycles, the same part of shorter ones, every 100 outcomes
 //! for `fail_fast`) and outcomes have arrived since the last one, or its longest runtime is over.
 
-mod evidence;
+pub(super) mod evidence;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use crate::alerts::{
 };
 use crate::evaluation::{WhatIf, WhatIfRequest};
 use crate::experiments::{Detail, Explanation, Insights, Results, Row};
+use crate::guardrails::{Guardrails, OverrideRequest};
 use crate::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
 use crate::refusal::Refusal;
 
@@ -61,6 +62,10 @@ pub trait Control {
     async fn explain(key: String, unit: String) -> Result<Explanation, Refusal>;
     /// What another policy would have earned on the experiment's own log. Since 1.1.
     async fn whatif(request: WhatIfRequest) -> Result<WhatIf, Refusal>;
+    /// What guardrails say, and what they did. Since 1.2.
+    async fn guardrails(key: String) -> Result<Guardrails, Refusal>;
+    /// Keep a guardrail from acting for a while, or arm it again. Since 1.2.
+    async fn override_guardrail(request: OverrideRequest) -> Result<Done, Refusal>;
     /// Who changed what, newest first.
     async fn audit(query: AuditQuery) -> Result<AuditPage, Refusal>;
     /// What is wrong, who looks after it, and who was told. Since 1.2.

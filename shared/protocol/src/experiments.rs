@@ -185,8 +185,11 @@ pub struct GuardrailRow {
     pub limit: String,
     /// What it does.
     pub action: String,
-    /// pass, warn, fail, unknown or `not_active`.
+    /// pass, warn, fail or unknown; `not_active` of daemons before 1.2.
     pub status: String,
+    /// What it says of the arm that it says worst of, in a sentence. Since 1.2.
+    #[serde(default)]
+    pub said: String,
 }
 
 /// One experiment's screen.

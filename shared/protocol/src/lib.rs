@@ -13,6 +13,7 @@ pub mod decision;
 pub mod evaluation;
 pub mod evidence;
 pub mod experiments;
+pub mod guardrails;
 pub mod plans;
 pub mod refusal;
 pub mod serve;

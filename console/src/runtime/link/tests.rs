@@ -14,6 +14,7 @@ use protocol::control::{
 };
 use protocol::evaluation::{WhatIf, WhatIfRequest};
 use protocol::experiments::{Detail, Explanation, Insights, Results};
+use protocol::guardrails::{Guardrails, OverrideRequest};
 use protocol::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
 use protocol::refusal::{Code, Refusal};
 use tarpc::context::Context;
@@ -147,6 +148,14 @@ impl Control for Played {
     }
 
     async fn whatif(self, _: Context, _: WhatIfRequest) -> Result<WhatIf, Refusal> {
+        refused()
+    }
+
+    async fn guardrails(self, _: Context, _: String) -> Result<Guardrails, Refusal> {
+        refused()
+    }
+
+    async fn override_guardrail(self, _: Context, _: OverrideRequest) -> Result<Done, Refusal> {
         refused()
     }
 

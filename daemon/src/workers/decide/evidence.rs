@@ -4,6 +4,7 @@ use bandit::decision::{
     Evidence, GuardrailEvidence, GuardrailStatus, Rules, SampleRatio, WeighedArm, weigh,
 };
 use bandit::experiment::{Arm, ArmId, Millis};
+use bandit::guardrail::{Subject, Verdict};
 use bandit::inference::Period;
 use bandit::policy::family;
 use bandit::scale::Scale;
@@ -12,7 +13,7 @@ use sqlx::PgConnection;
 
 use super::{DecideError, started_for};
 use crate::store::periods::{self, OfLane};
-use crate::store::{StoreError, results};
+use crate::store::{StoreError, guardrails, results};
 use crate::world::Live;
 
 const DAY_MS: f64 = 86_400_000.0;
@@ -20,7 +21,7 @@ const DAY_MS: f64 = 86_400_000.0;
 /// A share within this factor of the floor is the floor.
 const NEAR_FLOOR: f64 = 1.5;
 
-pub(super) async fn gather(
+pub(in crate::workers) async fn gather(
     tx: &mut PgConnection,
     live: &Live,
     rules: &Rules,
@@ -51,7 +52,7 @@ pub(super) async fn gather(
             0.0
         },
         sample_ratio,
-        guardrails: guardrails(live),
+        guardrails: guardrails(tx, live).await?,
         late_share: late_share(tx, live).await?,
         scale: Scale::of(&live.spec.reward),
     })
@@ -103,16 +104,39 @@ fn open_arms(live: &Live) -> Vec<WeighedArm> {
         .collect()
 }
 
-/// No engine judges guardrails yet: they are declared and not watched.
-fn guardrails(live: &Live) -> Vec<GuardrailEvidence> {
-    let declared = live.spec.guardrails.iter();
-    declared
-        .map(|guardrail| GuardrailEvidence {
-            name: guardrail.name.clone(),
-            arm: None,
-            status: GuardrailStatus::NotWatched,
-        })
-        .collect()
+/// What each guardrail said last, of each arm and of all together.
+async fn guardrails(
+    tx: &mut PgConnection,
+    live: &Live,
+) -> Result<Vec<GuardrailEvidence>, StoreError> {
+    let said = guardrails::memories(tx, live.id).await?;
+    let declared = live.spec.guardrails.iter().flat_map(|guardrail| {
+        let mine = said.iter().filter(|((name, _), _)| *name == guardrail.name);
+        let mut told: Vec<GuardrailEvidence> = mine
+            .map(|((name, subject), memory)| GuardrailEvidence {
+                name: name.clone(),
+                arm: match subject {
+                    Subject::Experiment => None,
+                    Subject::Arm(arm) => Some(*arm),
+                },
+                status: match memory.said.verdict {
+                    Verdict::Pass => GuardrailStatus::Pass,
+                    Verdict::Warn => GuardrailStatus::Warn,
+                    Verdict::Fail => GuardrailStatus::Fail,
+                    Verdict::Unknown => GuardrailStatus::Unknown,
+                },
+            })
+            .collect();
+        if told.is_empty() {
+            told.push(GuardrailEvidence {
+                name: guardrail.name.clone(),
+                arm: None,
+                status: GuardrailStatus::Unknown,
+            });
+        }
+        told
+    });
+    Ok(declared.collect())
 }
 
 /// The part of the reward's events that belonged into their unit's window and came after it was closed.
