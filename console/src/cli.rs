@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 pub use alerts::{AckArgs, AlertsArgs, AlertsCommand, ResendArgs, SilenceArgs};
 pub use args::{
-    Acting, ApplyArgs, ArmArgs, AuditArgs, CheckArgs, DemoArgs, ExplainArgs, FileArg,
+    Acting, ApplyArgs, ArmArgs, AuditArgs, Break, CheckArgs, DemoArgs, ExplainArgs, FileArg,
     GuardrailDeed, GuardrailsArgs, KeyArgs, LsArgs, OverrideArgs, PlanArgs, PosteriorArgs, Reading,
     ReleaseArgs, ScreenArgs, ShowArgs, SimulateArgs, VerbArgs, WatchArgs,
 };

@@ -4,6 +4,7 @@
 //! The order in which things are made is the order in which they are dropped backwards, so that every way out (the
 //! end, an error, a panic, a signal) leaves nothing: first the traffic stops, then the daemon, then its directory.
 
+mod breakage;
 mod error;
 mod example;
 mod headless;
@@ -80,7 +81,10 @@ async fn set_up(args: &DemoArgs) -> Result<Stage, Failure> {
     .await?;
     let daemon = Daemon::connect(&installation.socket()).await?;
     say(&example::apply(&daemon, &experiments).await?);
-    let scenes = experiments.iter().filter_map(Scene::of).collect();
+    let scenes = experiments
+        .iter()
+        .filter_map(|spec| Scene::of(spec, args.broken))
+        .collect();
     let data_address = &installation.addresses().data;
     say(&format!("simulated services call http://{data_address}"));
     let traffic = Traffic::start(scenes, data_address, args.seed, args.rate);

@@ -354,6 +354,13 @@ pub struct PosteriorArgs {
     pub reading: Reading,
 }
 
+/// What the demo breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Break {
+    /// Payments of the checkout's new button, then of the old one
+    PaymentErrors,
+}
+
 /// `demo`
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
@@ -366,6 +373,9 @@ pub struct DemoArgs {
     /// The simulated visitors are the same for the same seed
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// A bad deploy: after 20 s 3 % of one arm's requests fail, after 140 s those of control too
+    #[arg(long = "break", value_name = "WHAT")]
+    pub broken: Option<Break>,
     /// How many times the usual traffic (about 170 visitors a second), 0.05 to 20
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = rate)]
     pub rate: f64,

@@ -23,6 +23,10 @@ const PUBLISH_EVERY: Millis = Millis(1_000);
 /// A week: the first recommendation comes within a minute or two.
 const MIN_RUNTIME: Millis = Millis(35_000);
 
+/// As short as a guardrail's window may be, and looked at every few seconds.
+const GUARD_WINDOW: Millis = Millis(60_000);
+const GUARD_CADENCE: Millis = Millis(5_000);
+
 /// The same experiment in seconds, and running.
 pub(super) fn hurried(mut spec: ExperimentSpec) -> ExperimentSpec {
     spec.state = Some(DeclaredState::Running);
@@ -31,6 +35,10 @@ pub(super) fn hurried(mut spec: ExperimentSpec) -> ExperimentSpec {
     hurry(&mut spec.policy);
     for lane in &mut spec.lanes {
         hurry(&mut lane.policy);
+    }
+    for guardrail in &mut spec.guardrails {
+        guardrail.window = guardrail.window.min(GUARD_WINDOW);
+        guardrail.cadence = guardrail.cadence.min(GUARD_CADENCE);
     }
     if let Some(decision) = &mut spec.decision {
         decision.min_runtime = decision.min_runtime.min(MIN_RUNTIME);

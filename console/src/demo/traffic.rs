@@ -16,8 +16,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::breakage::Breakage;
 use super::service::Service;
 use super::tally::{Counts, Tally};
+use crate::cli::Break;
 use outbox::Outbox;
 use worker::Worker;
 
@@ -34,11 +36,12 @@ pub(super) struct Scene {
     pub service: Service,
     pub reward: RewardSpec,
     pub truth: BTreeMap<ArmName, f64>,
+    pub breakage: Option<Breakage>,
 }
 
 impl Scene {
     /// The scene of an experiment of the example file; `None` for others.
-    pub(super) fn of(spec: &ExperimentSpec) -> Option<Self> {
+    pub(super) fn of(spec: &ExperimentSpec, broken: Option<Break>) -> Option<Self> {
         let service = Service::ALL
             .into_iter()
             .find(|service| service.key() == spec.key.as_str())?;
@@ -46,6 +49,7 @@ impl Scene {
             service,
             reward: spec.reward.clone(),
             truth: service.truth_of(spec),
+            breakage: broken.and_then(|what| Breakage::of(what, spec)),
         })
     }
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Scene;
 use super::outbox::Planned;
 use crate::demo::http::Http;
-use crate::demo::journey::journey;
+use crate::demo::journey::{Step, journey};
 use crate::demo::tally::Tally;
 use crate::demo::visitor::{Purpose, Visitor, rng, visitor};
 
@@ -188,7 +188,16 @@ impl Worker {
         };
         let service = self.scene.service;
         let mut rng = rng(self.seed, service, visitor.number, Purpose::What);
-        let steps = journey(&self.scene.reward, *truth, &mut rng);
+        let breakage = self.scene.breakage.as_ref();
+        // Who cannot pay buys nothing.
+        let steps = match breakage.and_then(|it| it.error(&assigned.arm, &mut rng)) {
+            Some(error) => vec![Step {
+                after: Duration::ZERO,
+                event: error.to_owned(),
+                value: None,
+            }],
+            None => journey(&self.scene.reward, *truth, &mut rng),
+        };
         for (place, step) in steps.into_iter().enumerate() {
             let planned = Planned {
                 due: Instant::now() + step.after,
