@@ -24,7 +24,7 @@ async fn an_operator_opens_an_experiment_and_leaves_the_terminal_as_it_was() -> 
     );
     terminal.types("\r")?;
     terminal.shows("old").await;
-    terminal.shows("Not active yet").await;
+    terminal.shows("failure rate < 1%").await;
     terminal.resizes(120, 40)?;
     terminal.shows("Recent events").await;
 
