@@ -1,8 +1,11 @@
 //! Answers of a daemon, for the golden tests of every command's text and JSON.
 
+#[path = "../../tests/fixtures/alerts.rs"]
+mod alerts;
+mod guardrails;
+
 use bandit::inference::{ArmPeriod, Period};
 use chrono::{DateTime, TimeDelta, Utc};
-use protocol::alerts::{Alert, AlertCounts, AlertsPage, Channel, Delivery};
 use protocol::control::{AuditEntry, AuditPage, Health, PartHealth};
 use protocol::decision::{Decision, DecisionCheck, DecisionLine, DecisionNumbers};
 use protocol::evaluation::{Evaluation, WhatIf};
@@ -12,9 +15,11 @@ use protocol::experiments::{
     GuardrailRow, Insights, LaneDifference, LaneResults, RampRow, Results, Row, ScheduleRow,
     StoredAssignment, TimelineEntry,
 };
-use protocol::guardrails::{Guardrail, Guardrails, Verdict};
 use protocol::plans::{Applied, Change, ChangeKind, Effect, FieldChange, PlanReply};
 use uuid::Uuid;
+
+pub(super) use alerts::alerts;
+pub(super) use guardrails::guardrails;
 
 /// 2026-02-01 12:04:31Z
 pub(super) fn now() -> DateTime<Utc> {
@@ -561,172 +566,4 @@ pub(super) fn rounded(answer: &impl serde::Serialize) -> serde_json::Value {
     let mut value = serde_json::to_value(answer).expect("answers are JSON");
     round(&mut value);
     value
-}
-
-pub(super) fn alerts() -> AlertsPage {
-    let delivery = |number, channel: &str, notice: &str, state: &str, error: &str| Delivery {
-        number,
-        channel: channel.into(),
-        notice: notice.into(),
-        state: state.into(),
-        attempts: if state == "delivered" { 1 } else { 10 },
-        due_at: ago(100),
-        tried_at: Some(ago(100)),
-        delivered_at: (state == "delivered").then(|| ago(240)),
-        error: error.into(),
-    };
-    let alert = |number, identity: &str, state: &str, severity: &str, summary: &str| Alert {
-        number,
-        id: Uuid::from_u128(u128::from(number)),
-        identity: identity.into(),
-        experiment: Some("checkout_button".into()),
-        source: "errors".into(),
-        arm: None,
-        state: state.into(),
-        severity: severity.into(),
-        summary: summary.into(),
-        detail: serde_json::json!({ "rate": 0.03, "limit": 0.02 }),
-        opened_at: ago(251),
-        reported_at: Some(ago(3)),
-        told_at: Some(ago(251)),
-        resolved_at: (state == "resolved").then(|| ago(60)),
-        flaps: 0,
-        acked_by: (state == "acked").then(|| "ana (uid 1000)".into()),
-        ack_reason: (state == "acked").then(|| "I look".into()),
-        silenced_by: None,
-        silenced_until: None,
-        silence_reason: None,
-        deliveries: Vec::new(),
-    };
-    let errors = "errors are 3.0 % of 2,412 requests of blue, limit 2.0 %";
-    AlertsPage {
-        now: now(),
-        alerts: vec![
-            Alert {
-                arm: Some("blue".into()),
-                flaps: 2,
-                deliveries: vec![
-                    delivery(40, "oncall", "firing", "delivered", ""),
-                    delivery(41, "chat", "firing", "dead", "the receiver answered 500"),
-                ],
-                ..alert(
-                    17,
-                    "guardrail/checkout_button/errors/blue",
-                    "firing",
-                    "critical",
-                    errors,
-                )
-            },
-            alert(
-                12,
-                "platform/worker/fold",
-                "acked",
-                "warning",
-                "the worker fold fails: the ledger is broken",
-            ),
-            alert(
-                9,
-                "decision/checkout_button",
-                "resolved",
-                "warning",
-                "ship green",
-            ),
-        ],
-        digests: Vec::new(),
-        channels: vec![
-            Channel {
-                name: "chat".into(),
-                kind: "slack".into(),
-                target: "https://hooks.slack.com".into(),
-                disabled_at: None,
-                delivered_at: Some(ago(9_000)),
-                failed_at: Some(ago(100)),
-                error: "the receiver answered 500".into(),
-            },
-            Channel {
-                name: "oncall".into(),
-                kind: "webhook".into(),
-                target: "https://hooks.example.com".into(),
-                disabled_at: None,
-                delivered_at: Some(ago(240)),
-                failed_at: None,
-                error: String::new(),
-            },
-        ],
-        dead: 1,
-        counts: AlertCounts {
-            critical: 1,
-            warning: 0,
-        },
-    }
-}
-
-pub(super) fn guardrails() -> Guardrails {
-    let at = now() - TimeDelta::seconds(14);
-    let verdict = |arm: Option<&str>, verdict: &str, samples: u64, sentence: &str| Verdict {
-        guardrail: "checkout errors".into(),
-        arm: arm.map(str::to_owned),
-        verdict: verdict.into(),
-        window_start: now() - TimeDelta::minutes(3),
-        at,
-        samples,
-        value: Some(0.031),
-        limit: Some(0.01),
-        statistic: Some(21.4),
-        bound: Some(9.210_340_371_976_184),
-        fails: 0,
-        breached_at: None,
-        action: None,
-        sentence: sentence.into(),
-    };
-    let acted = Verdict {
-        fails: 2,
-        breached_at: Some(at),
-        action: Some("rollback".into()),
-        ..verdict(
-            Some("blue"),
-            "fail",
-            1_310,
-            "blue: 3.10% of 1310 against 1.00%, evidence 21.4 of 9.2",
-        )
-    };
-    Guardrails {
-        experiment: "checkout_button".into(),
-        state: "rolled_back".into(),
-        state_since: Some(at),
-        state_by: "pitbossd (guardrail checkout errors)".into(),
-        state_why:
-            "guardrail checkout errors: blue: 3.10% of 1310 against 1.00%, evidence 21.4 of 9.2"
-                .into(),
-        now: now(),
-        guardrails: vec![Guardrail {
-            name: "checkout errors".into(),
-            limit: "checkout_error rate < 1%".into(),
-            action: "rollback".into(),
-            test: "sequential".into(),
-            window: "5m".into(),
-            breaches: 2,
-            dry_run: false,
-            status: "fail".into(),
-            verdicts: vec![
-                verdict(
-                    None,
-                    "pass",
-                    2_702,
-                    "all arms: 0.70% of 2702 against 1.00%, evidence 0.4 of 9.2",
-                ),
-                acted.clone(),
-                verdict(
-                    Some("green"),
-                    "pass",
-                    1_392,
-                    "green: 0.22% of 1392 against 1.00%, evidence 0.0 of 9.2",
-                ),
-            ],
-            overridden: None,
-        }],
-        acted: vec![acted],
-        verdicts: vec![],
-        holds: vec!["rolled back by pitbossd (guardrail checkout errors): blue: 3.10%".into()],
-    }
 }
