@@ -104,14 +104,17 @@ fn open_arms(live: &Live) -> Vec<WeighedArm> {
         .collect()
 }
 
-/// What each guardrail said last, of each arm and of all together.
+/// What each guardrail said last, of each open arm and of all together. What it said of an arm that is closed says nothing
+/// of the others.
 async fn guardrails(
     tx: &mut PgConnection,
     live: &Live,
 ) -> Result<Vec<GuardrailEvidence>, StoreError> {
     let said = guardrails::memories(tx, live.id).await?;
     let declared = live.spec.guardrails.iter().flat_map(|guardrail| {
-        let mine = said.iter().filter(|((name, _), _)| *name == guardrail.name);
+        let mine = said
+            .iter()
+            .filter(|((name, subject), _)| *name == guardrail.name && is_open(live, *subject));
         let mut told: Vec<GuardrailEvidence> = mine
             .map(|((name, subject), memory)| GuardrailEvidence {
                 name: name.clone(),
@@ -137,6 +140,13 @@ async fn guardrails(
         told
     });
     Ok(declared.collect())
+}
+
+fn is_open(live: &Live, subject: Subject) -> bool {
+    match subject {
+        Subject::Experiment => true,
+        Subject::Arm(id) => live.serving.arm(id).is_some_and(Arm::is_open),
+    }
 }
 
 /// The part of the reward's events that belonged into their unit's window and came after it was closed.
