@@ -28,10 +28,14 @@ use bandit::experiment::Verb;
 use protocol::control::{ArmRequest, Done, ReleaseRequest, VerbRequest};
 use protocol::plans::{Applied, ApplyRequest, PlanReply, PlanRequest};
 use protocol::refusal::{Code, Refusal};
+use sqlx::PgConnection;
 use tokio_util::task::TaskTracker;
 
 use crate::store::Store;
+use crate::store::revisions::{self, Found};
 use crate::world::WorldHandle;
+
+use failure::Failure;
 
 pub use emergency::KillSwitch;
 pub use failure::store_refusal;
@@ -166,6 +170,15 @@ impl Operations {
         self.running.close();
         self.running.wait().await;
     }
+}
+
+/// The experiment under `key`, as the mutation finds it.
+async fn found(tx: &mut PgConnection, key: &str) -> Result<Found, Failure> {
+    let found = revisions::find(tx, key).await?;
+    found.ok_or_else(|| {
+        let message = format!("there is no experiment `{}`", target(key));
+        Refusal::new(Code::NotFound, message).into()
+    })
 }
 
 /// A key as it is put into the audit log: what callers send is cut to what a key can be.

@@ -3,18 +3,25 @@
 use bandit::experiment::{ExperimentId, Verb};
 use bandit::guardrail::Act;
 use protocol::control::Done;
-use protocol::refusal::{Code, Refusal};
+use protocol::refusal::Refusal;
 use sqlx::PgConnection;
 
 use super::failure::Failure;
 use super::machine::request_id;
 use super::mutate::{Change, Judgement, Request, digest};
-use super::{Caller, Operations, arms};
+use super::{Caller, Operations, arms, found};
 use crate::store::guardrails::{self, Place};
 use crate::store::holds::{self, Hold};
 use crate::store::mutations::Mutation;
 use crate::store::revisions::{self, Found};
 use crate::workers::guard::{self, Due, Judged};
+
+/// What was done.
+struct Deed {
+    word: &'static str,
+    /// The experiment's state after it.
+    state: &'static str,
+}
 
 /// What a guardrail has judged, and what it is to do.
 pub(crate) struct Guarding {
@@ -51,12 +58,15 @@ impl Guarding {
         tx: &mut PgConnection,
         found: &Found,
         mutation: &Mutation,
-    ) -> Result<Option<&'static str>, Failure> {
+    ) -> Result<Option<Deed>, Failure> {
         let verb = match self.due.act {
             Act::Quarantine(arm) => {
                 let hold = self.hold("quarantine", Some(arm));
                 return match arms::quarantine(tx, found, arm, &hold, mutation).await {
-                    Ok(()) => Ok(Some("quarantine")),
+                    Ok(()) => Ok(Some(Deed {
+                        word: "quarantine",
+                        state: found.state.name(),
+                    })),
                     // Stopped or rolled back meanwhile: nobody gets the arm any more.
                     Err(Failure::Refused(_)) => Ok(None),
                     Err(failure) => Err(failure),
@@ -71,7 +81,10 @@ impl Guarding {
         let Ok(next) = next else { return Ok(None) };
         revisions::put_state(tx, found.id, &next, mutation.next()).await?;
         holds::place(tx, found.id, &self.hold(verb.as_str(), None), mutation.now).await?;
-        Ok(Some(verb.as_str()))
+        Ok(Some(Deed {
+            word: verb.as_str(),
+            state: next.name(),
+        }))
     }
 
     fn hold(&self, kind: &str, arm: Option<bandit::experiment::ArmId>) -> Hold {
@@ -134,34 +147,38 @@ impl Change for Guarding {
         tx: &'a mut PgConnection,
         mutation: &'a Mutation,
     ) -> Result<Judgement<Done>, Failure> {
-        let Some(found) = revisions::find(tx, &self.key).await? else {
-            let message = format!("there is no experiment `{}`", self.key);
-            return Ok(Judgement::Refused(Refusal::new(Code::NotFound, message)));
-        };
-        let answer = |outcome: String, revision| Done {
+        let found = found(tx, &self.key).await?;
+        let before = found.state.name();
+        let answer = |state: &str, outcome: String, revision| Done {
             key: self.key.clone(),
-            state: found.state.name().to_owned(),
+            state: state.to_owned(),
             revision,
             outcome,
             repeated: false,
         };
         if self.is_done(tx).await? {
             let outcome = "it has been acted on already".to_owned();
-            return Ok(Judgement::Nothing(answer(outcome, mutation.base.0)));
+            return Ok(Judgement::Nothing(answer(before, outcome, mutation.base.0)));
         }
         let done = self.act(tx, &found, mutation).await?;
-        self.write(tx, done, mutation).await?;
+        self.write(tx, done.as_ref().map(|done| done.word), mutation)
+            .await?;
         guard::tell(tx, self.experiment, &self.key, &self.judged).await?;
         match done {
             None => {
-                let outcome = format!("{} is {} already", self.key, found.state.name());
-                Ok(Judgement::Nothing(answer(outcome, mutation.base.0)))
+                let outcome = format!("{} is {before} already", self.key);
+                Ok(Judgement::Nothing(answer(before, outcome, mutation.base.0)))
             }
             Some(done) => Ok(Judgement::Done {
-                answer: answer(format!("{done}: {}", self.due.why), mutation.next().0),
+                answer: answer(
+                    done.state,
+                    format!("{}: {}", done.word, self.due.why),
+                    mutation.next().0,
+                ),
                 detail: serde_json::json!({
-                    "from": found.state.name(),
-                    "act": done,
+                    "from": before,
+                    "to": done.state,
+                    "act": done.word,
                     "guardrail": self.due.guardrail,
                     "breached_at": self.due.breached_at,
                     "verdicts": self.judged.memories.iter()

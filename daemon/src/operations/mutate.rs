@@ -138,7 +138,11 @@ async fn in_transaction<C: Change>(
             audited: None,
         });
     }
-    let (body, answer) = match change.carry_out(tx, &mutation).await? {
+    let judgement = match change.carry_out(tx, &mutation).await {
+        Err(Failure::Refused(refusal)) => Judgement::Refused(refusal),
+        otherwise => otherwise?,
+    };
+    let (body, answer) = match judgement {
         Judgement::Nothing(answer) => {
             return Ok(Outcome {
                 answer: Ok(answer),

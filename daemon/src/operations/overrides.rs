@@ -9,9 +9,9 @@ use sqlx::PgConnection;
 
 use super::failure::Failure;
 use super::mutate::{Change, Judgement, Request, digest};
-use super::{Caller, Operations, reason};
+use super::{Caller, Operations, found, reason};
 use crate::store::mutations::Mutation;
-use crate::store::{experiments, guardrails, revisions};
+use crate::store::{experiments, guardrails};
 
 /// 30 days: an override that is meant for ever is a guardrail to be removed from the file.
 const LONGEST_MS: u64 = 30 * 86_400_000;
@@ -66,11 +66,7 @@ impl Change for Overriding {
         mutation: &'a Mutation,
     ) -> Result<Judgement<Done>, Failure> {
         let Self { asked, request } = self;
-        let refused = |code, message: String| Ok(Judgement::Refused(Refusal::new(code, message)));
-        let Some(found) = revisions::find(tx, &asked.key).await? else {
-            let message = format!("there is no experiment `{}`", request.target);
-            return refused(Code::NotFound, message);
-        };
+        let found = found(tx, &asked.key).await?;
         let stored = experiments::load(tx, &[found.id])
             .await?
             .pop()
@@ -92,7 +88,7 @@ impl Change for Overriding {
                 asked.guardrail,
                 declared.join(", ")
             );
-            return refused(Code::Invalid, message);
+            return Err(Refusal::new(Code::Invalid, message).into());
         }
         let memories = guardrails::memories(tx, found.id).await?;
         let mut mine = memories
@@ -108,7 +104,7 @@ impl Change for Overriding {
                     "guardrail {} is not in breach, so there is no condition that could clear; say for how long",
                     asked.guardrail
                 );
-                return refused(Code::IllegalState, message);
+                return Err(Refusal::new(Code::IllegalState, message).into());
             }
             let length = asked
                 .for_ms

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::failure::Failure;
 use super::mutate::{Answer, Change, Judgement, Request, digest};
-use super::{Caller, ramp, reason};
+use super::{Caller, found, ramp, reason};
 use crate::store::holds::{self, Hold, Which};
 use crate::store::mutations::Mutation;
 use crate::store::revisions::{self, Found};
@@ -91,17 +91,8 @@ impl Change for StateChange {
         tx: &'a mut PgConnection,
         mutation: &'a Mutation,
     ) -> Result<Judgement<Done>, Failure> {
-        let Some(found) = revisions::find(tx, &self.key).await? else {
-            let refusal = Refusal::new(
-                Code::NotFound,
-                format!("there is no experiment `{}`", self.request.target),
-            );
-            return Ok(Judgement::Refused(refusal));
-        };
-        let next = match self.judge(&found, mutation) {
-            Ok(next) => next,
-            Err(refusal) => return Ok(Judgement::Refused(refusal)),
-        };
+        let found = found(tx, &self.key).await?;
+        let next = self.judge(&found, mutation)?;
         let revision = mutation.next();
         revisions::put_state(tx, found.id, &next, revision).await?;
         self.put_holds(tx, &found, mutation).await?;

@@ -3,7 +3,7 @@
 use bandit::experiment::{Arm, ArmVerb};
 use bandit::spec::model::OnQuarantine;
 use protocol::control::{ArmRequest, Done, ReleaseRequest};
-use protocol::refusal::{Code, Refusal};
+use protocol::refusal::Refusal;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -12,11 +12,11 @@ use crate::operations::failure::Failure;
 use crate::operations::mutate::{Change, Judgement, Request, digest};
 use crate::operations::ramp::stored;
 use crate::operations::verb::as_seen;
-use crate::operations::{Caller, reason, target};
+use crate::operations::{Caller, found, reason, target};
 use crate::store::experiments::Stored;
 use crate::store::holds::Hold;
 use crate::store::mutations::Mutation;
-use crate::store::revisions::{self, Found};
+use crate::store::revisions::Found;
 
 /// Something that is to be done to an arm.
 pub(in crate::operations) struct ArmChange {
@@ -111,11 +111,7 @@ impl ArmChange {
 
     /// The experiment, if it is still what the caller saw.
     async fn find(&self, tx: &mut PgConnection) -> Result<(Found, Stored), Failure> {
-        let found = revisions::find(tx, &self.key).await?;
-        let found = found.ok_or_else(|| {
-            let message = format!("there is no experiment `{}`", self.request.target);
-            Refusal::new(Code::NotFound, message)
-        })?;
+        let found = found(tx, &self.key).await?;
         as_seen(&self.key, &found, self.expect_revision)?;
         let stored = stored(tx, found.id).await?;
         Ok((found, stored))
@@ -197,11 +193,7 @@ impl Change for ArmChange {
         tx: &'a mut PgConnection,
         mutation: &'a Mutation,
     ) -> Result<Judgement<Done>, Failure> {
-        match self.act(tx, mutation).await {
-            // Each of them is refused before it writes.
-            Err(Failure::Refused(refusal)) => Ok(Judgement::Refused(refusal)),
-            otherwise => otherwise,
-        }
+        self.act(tx, mutation).await
     }
 }
 
