@@ -230,7 +230,6 @@ struct Folding {
 
 impl Folding {
     async fn round(&mut self, lease: &Lease) -> Result<fold::Folded, FoldError> {
-        self.specs.guard(Guarded::of(&self.world.load()));
         let folded = fold::led_round(&self.store, &self.specs, &self.known, lease).await;
         if folded.is_err()
             && let Ok(mut session) = self.store.session().await
@@ -250,6 +249,7 @@ impl runner::Work for Folding {
         if self.term.replace(lease.term) != Some(lease.term) {
             self.known.doubt();
         }
+        self.specs.guard(Guarded::of(&self.world.load()));
         let mut total = fold::Folded::default();
         for _ in 0..ROUNDS_PER_RUN {
             let folded = self.round(lease).await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bandit::experiment::{ArmId, ExperimentId};
-use bandit::guardrail::{Because, Override, Run, Sight, Subject, Verdict, Watch};
+use bandit::guardrail::{Because, Override, Run, Subject, Verdict, Watch};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -58,16 +58,6 @@ pub struct Said {
     pub limit: Option<f64>,
     /// All of it in a sentence.
     pub sentence: String,
-}
-
-impl Said {
-    /// What a look at counts sees.
-    pub fn counted(&mut self, sight: Sight) {
-        self.window_start = sight.window_start;
-        self.samples = sight.samples;
-        self.statistic = Some(sight.statistic);
-        self.bound = Some(sight.bound);
-    }
 }
 
 /// A verdict of the table.

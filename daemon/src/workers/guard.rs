@@ -30,12 +30,16 @@ use crate::store::state::{self, LaneStats};
 use crate::store::{Store, StoreError, TxFuture, experiments, guardrails, guards};
 use crate::world::{Live, WorldHandle};
 
-pub use look::{Due, Judged, breached};
+pub use look::{Due, Judged};
 
 use look::Look;
 
 /// 5 minutes: comparisons read every policy version of an experiment, and change by the hour.
 const COMPARE_EVERY: TimeDelta = TimeDelta::minutes(5);
+
+/// Looks of one run: seconds of work, so that a stop does not wait for them, and a run is far from being given up, when a
+/// daemon that has just begun to lead owes thousands of experiments a look.
+const LOOKS: usize = 500;
 
 /// An hour: what is forgotten is three days old.
 const FORGET_EVERY: TimeDelta = TimeDelta::hours(1);
@@ -190,10 +194,14 @@ impl Work for Guard {
             .store
             .run_tx("guardrails' clock", |tx| TxFuture::new(guards::settled(tx)))
             .await?;
-        let due: Vec<Arc<Live>> = candidates
+        let mut due: Vec<Arc<Live>> = candidates
             .into_iter()
             .filter(|live| self.is_due(live, now))
             .collect();
+        // Who has waited longest comes first, so that nobody waits for ever.
+        due.sort_by_key(|live| self.looked.get(&live.id).copied());
+        let more = due.len() > LOOKS;
+        due.truncate(LOOKS);
         let mut acted = 0;
         let mut failed = BTreeSet::new();
         for live in &due {
@@ -205,6 +213,8 @@ impl Work for Guard {
                 Ok(Some(_)) => acted += 1,
                 Err(error) => {
                     tracing::error!(target: "pitboss::guardrail", experiment = %live.serving.key, %error, "guardrails not judged");
+                    // Not before its next time: one that cannot be judged must not keep the others waiting.
+                    self.looked.insert(live.id, now);
                     failed.insert(live.serving.key.to_string());
                 }
             }
@@ -218,7 +228,7 @@ impl Work for Guard {
         }
         Ok(Round {
             detail: format!("judged {} experiments, acted on {acted}", due.len()),
-            again: acted > 0,
+            again: more || acted > 0,
         })
     }
 }

@@ -232,11 +232,7 @@ fn concentration(look: &Look<'_>, spec: &GuardrailSpec, arm: ArmId, limit: f64) 
         .fold(0.0, f64::max);
     let stats = look.stats.get(&arm).copied().unwrap_or_default();
     let is_young = stats.resolved < spec.min_samples;
-    let open = look
-        .stored
-        .arms
-        .iter()
-        .filter(|arm| !arm.retired && !arm.quarantined);
+    let open = look.stored.arms.iter().filter(|arm| arm.is_open());
     let verdict = if open.count() > 1 && is_young && share > limit {
         Verdict::Fail
     } else {

@@ -250,7 +250,7 @@ impl Look<'_> {
 
     /// What a check judges. All arms together come first.
     fn subjects(&self, check: &GuardrailCheck) -> Vec<Subject> {
-        let open = self.stored.arms.iter().filter(|arm| is_open(arm));
+        let open = self.stored.arms.iter().filter(|arm| arm.is_open());
         let arms = |with_control: bool| {
             let arms = open.clone().filter(move |arm| with_control || !arm.control);
             arms.map(|arm| Subject::Arm(arm.id))
@@ -295,7 +295,7 @@ impl Look<'_> {
                 .stored
                 .arms
                 .iter()
-                .any(|it| it.id == arm && is_open(it)),
+                .any(|it| it.id == arm && it.is_open()),
             (Some(GuardrailAction::Pause | GuardrailAction::Rollback), _) => {
                 matches!(self.stored.state, RunState::Running { since } if since > acted_at)
             }
@@ -434,10 +434,6 @@ impl Look<'_> {
     }
 }
 
-fn is_open(arm: &Arm) -> bool {
-    !arm.retired && !arm.quarantined
-}
-
 fn rank(state: State) -> u8 {
     match state {
         State::Pass => 0,
@@ -445,12 +441,4 @@ fn rank(state: State) -> u8 {
         State::Warn => 2,
         State::Fail => 3,
     }
-}
-
-/// Which of an experiment's guardrails are in breach.
-pub fn breached(memories: &BTreeMap<Place, Memory>) -> BTreeSet<&str> {
-    let breached = memories
-        .iter()
-        .filter(|(_, memory)| memory.run.is_breached());
-    breached.map(|((name, _), _)| name.as_str()).collect()
 }
