@@ -13,7 +13,7 @@ use console::model::link::{Failure, LinkState};
 use console::model::outcome::OutcomeKind;
 use console::msg::{CallFailure, LinkEvent, Msg, Reply};
 use console::update::update;
-use protocol::alerts::AlertDone;
+use protocol::alerts::{Alert, AlertDone, AlertsPage};
 use protocol::control::Done;
 use protocol::plans::Applied;
 use protocol::refusal::{Code, Refusal};
@@ -169,6 +169,7 @@ fn answer(model: &mut Model, rest: &str) -> Vec<Effect> {
         "detail" => Ok(Reply::Detail(Box::new(detail(checkout_button())))),
         "audit" => Ok(Reply::Audit(audit())),
         "alerts" => Ok(Reply::Alerts(alerts())),
+        "another_alert" => Ok(Reply::Alerts(with_another())),
         "answered" => Ok(Reply::Answered(AlertDone {
             number: 17,
             outcome: rest.into(),
@@ -181,6 +182,18 @@ fn answer(model: &mut Model, rest: &str) -> Vec<Effect> {
     };
     let reply = Box::new(reply);
     update(model, Msg::Reply { id, reply })
+}
+
+/// The inbox with a new alert above the others.
+fn with_another() -> AlertsPage {
+    let mut page = alerts();
+    let newest = Alert {
+        number: 18,
+        identity: "guardrail/pricing/errors/low".into(),
+        ..page.alerts[0].clone()
+    };
+    page.alerts.insert(0, newest);
+    page
 }
 
 fn summary(model: &Model, effects: &[Effect]) -> Vec<String> {

@@ -57,6 +57,11 @@ pub(super) fn came(model: &mut Model, page: Result<AlertsPage, CallFailure>) {
             {
                 frozen.data.alerts = Some(page.clone());
             }
+            // What is looked at stays what is meant, also when something worse comes above it.
+            let is_there = |number| page.alerts.iter().any(|alert| alert.number == number);
+            if !model.alerts.selected.is_some_and(is_there) {
+                model.alerts.selected = page.alerts.first().map(|alert| alert.number);
+            }
             model.data.alerts = Some(page);
         }
         Err(failure) => model.alerts.failure = Some(failure.sentence()),
