@@ -19,6 +19,9 @@ const MAX_SUBJECT: usize = 150;
 /// A mail server.
 pub(super) struct Mail {
     smtp: Smtp,
+    /// How long an attempt may take: the transport's own limit is for the connection only, and a server that takes it and
+    /// then says nothing would hold up the channel for good.
+    patience: Duration,
     /// Or why there is none.
     transport: Result<AsyncSmtpTransport<Tokio1Executor>, String>,
 }
@@ -36,6 +39,7 @@ impl Mail {
     pub(super) fn new(smtp: &Smtp, patience: Duration) -> Self {
         Self {
             smtp: smtp.clone(),
+            patience,
             transport: transport(smtp, patience),
         }
     }
@@ -53,8 +57,10 @@ impl Mail {
     async fn try_send(&self, claimed: &Claimed, environment: &str) -> Result<(), String> {
         let transport = self.transport.as_ref().map_err(Clone::clone)?;
         let message = message(&self.smtp, claimed, environment).map_err(|error| chain(&error))?;
-        let sent = transport.send(message).await;
-        sent.map(|_| ()).map_err(|error| chain(&error))
+        match tokio::time::timeout(self.patience, transport.send(message)).await {
+            Ok(sent) => sent.map(|_| ()).map_err(|error| chain(&error)),
+            Err(_) => Err("no answer in time".to_owned()),
+        }
     }
 }
 

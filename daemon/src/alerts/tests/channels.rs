@@ -11,7 +11,7 @@ use crate::alerts::message::{Told, Word};
 use crate::alerts::{mail, slack, teams};
 use crate::config::{Channel, Secret, Smtp, SmtpTls, Target};
 use crate::store::alerts::Severity;
-use crate::store::alerts::deliveries::Claimed;
+use crate::store::alerts::deliveries::{Attempt, Claimed};
 
 fn at() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
@@ -55,6 +55,23 @@ fn smtp() -> Smtp {
             "bo@example.com".parse().unwrap(),
         ],
     }
+}
+
+/// The transport's own limit is for the connection: a server that takes it and says nothing must not hold up the channel.
+#[tokio::test]
+async fn a_mail_server_that_says_nothing_is_a_failed_attempt() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let smtp = Smtp {
+        port: silent.local_addr().unwrap().port(),
+        ..smtp()
+    };
+    let sending = mail::Mail::new(&smtp, std::time::Duration::from_millis(50));
+    let attempt = sending.send(&claimed("errors"), "test").await;
+    let failed = Attempt::Failed {
+        error: "no answer in time".to_owned(),
+        retry_after: None,
+    };
+    assert_eq!(attempt, failed);
 }
 
 #[test]
