@@ -74,7 +74,7 @@ impl Post {
         if answer.status.is_success() {
             return Attempt::Delivered;
         }
-        let error = answer.refusal();
+        let error = answer.refusal_without(self.url.expose());
         if answer.status == StatusCode::GONE {
             return Attempt::Gone { error };
         }
@@ -128,6 +128,37 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// The same without what it said, if that repeats a part of the URL: who has that can write there.
+    fn refusal_without(&self, url: &Url) -> String {
+        let said = String::from_utf8_lossy(&self.body);
+        if is_in(url, &said) {
+            return format!(
+                "the receiver answered {}, and repeated the address",
+                self.status
+            );
+        }
+        self.refusal()
+    }
+}
+
+/// So much of a secret is one: an answer may be cut off in its middle.
+const TELLING: usize = 6;
+
+/// Whether a text has the beginning of any part of a URL that may be secret.
+fn is_in(url: &Url, text: &str) -> bool {
+    let path = url.path_segments().into_iter().flatten().map(str::to_owned);
+    let query = url.query_pairs().map(|(_, value)| value.into_owned());
+    let login = [
+        url.username().to_owned(),
+        url.password().unwrap_or("").to_owned(),
+    ];
+    path.chain(query).chain(login).any(|part| {
+        let beginning: String = part.chars().take(TELLING).collect();
+        beginning.chars().count() == TELLING && text.contains(&beginning)
+    })
+}
+
 /// An error that breaks off the answer is not worth losing its status for.
 async fn beginning(response: &mut Response, bytes: usize) -> Vec<u8> {
     let mut body = Vec::new();
@@ -177,6 +208,35 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+
+    #[test]
+    fn an_answer_that_repeats_the_address_is_not_told() {
+        let url =
+            Url::parse("https://hooks.example.com/services/T0B0/s3cr3tKey?sig=abcdefgh").unwrap();
+        let of = |body: &str| {
+            let answer = Answer {
+                status: StatusCode::NOT_FOUND,
+                retry_after: None,
+                body: body.as_bytes().to_vec(),
+            };
+            answer.refusal_without(&url)
+        };
+        assert_eq!(
+            of("no such team"),
+            "the receiver answered 404 Not Found: no such team"
+        );
+        for echo in [
+            "Cannot POST /services/T0B0/s3cr3tKey",
+            "no s3cr3t",
+            "?sig=abcdef..",
+        ] {
+            let told = of(echo);
+            assert_eq!(
+                told,
+                "the receiver answered 404 Not Found, and repeated the address"
+            );
+        }
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
