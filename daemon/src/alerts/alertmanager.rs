@@ -58,6 +58,7 @@ struct Silence {
     id: String,
     created_by: String,
     comment: String,
+    starts_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
     status: SilenceStatus,
 }
@@ -198,7 +199,8 @@ impl Alertmanager {
                             matcher("identity", &alert.identity),
                             matcher("environment", &self.environment),
                         ],
-                        "startsAt": now,
+                        // With another beginning it would be another silence, and the old one would stay for days.
+                        "startsAt": ours.map_or(now, |ours| ours.starts_at),
                         "endsAt": until,
                         "createdBy": CREATED_BY,
                         "comment": format!("{why} {tag}"),

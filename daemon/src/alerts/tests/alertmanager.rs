@@ -156,9 +156,11 @@ async fn an_ack_is_a_short_silence_and_is_lifted_with_the_alert() {
 
     // Alertmanager has it now, and somebody else's.
     let there = json!([
-        { "id": "theirs", "createdBy": "bo", "comment": comment, "endsAt": silence["endsAt"],
+        { "id": "theirs", "createdBy": "bo", "comment": comment,
+          "startsAt": silence["startsAt"], "endsAt": silence["endsAt"],
           "status": { "state": "active" } },
-        { "id": "ours", "createdBy": "pitbossd", "comment": comment, "endsAt": silence["endsAt"],
+        { "id": "ours", "createdBy": "pitbossd", "comment": comment,
+          "startsAt": silence["startsAt"], "endsAt": silence["endsAt"],
           "status": { "state": "active" } },
     ]);
     sink.answers_with("GET /am/api/v2/silences", there.to_string());
