@@ -108,28 +108,33 @@ impl Condition {
 #[derive(Debug, Default)]
 struct Watch {
     conditions: BTreeMap<String, Condition>,
-    /// Since when the database is away, while it is.
+    /// Since when the database is away, until that it was has been written.
     away: Option<DateTime<Utc>>,
-    /// When it came back, until that is over too.
+    /// When it came back, or this daemon began to look, until it has been written that this is over.
     back_at: Option<DateTime<Utc>>,
+    /// Whether this is not the first look.
+    looked: bool,
 }
 
 impl Watch {
     /// What is to be written, as of `now`.
     fn judge(&mut self, seen: &Seen, platform: &str, limit: u64, now: DateTime<Utc>) -> Vec<Say> {
+        let away = seen.away_since.is_some();
         let mut say: Vec<Say> = seen
             .workers
             .iter()
-            .filter_map(|(role, run)| self.worker(role, run, now))
+            .filter_map(|(role, run)| self.worker(role, run, away, now))
             .collect();
         say.extend(self.spool(seen.spool_bytes, limit, platform, now));
         say.extend(self.database(seen.away_since, now));
         say
     }
 
-    fn worker(&mut self, role: &str, run: &LastRun, now: DateTime<Utc>) -> Option<Say> {
+    /// While the database is away no worker can be well, and that is told of the database.
+    fn worker(&mut self, role: &str, run: &LastRun, away: bool, now: DateTime<Utc>) -> Option<Say> {
         let identity = format!("platform/worker/{role}");
         let look = match run.outcome {
+            _ if away => Look::NotOurs,
             Outcome::Failed(_) => Look::Bad,
             Outcome::Done(_) => Look::Good,
             Outcome::NotYet | Outcome::Standby => Look::NotOurs,
@@ -176,9 +181,11 @@ impl Watch {
             self.away = away;
             return None;
         }
-        if let Some(since) = self.away.take()
-            && now - since >= LASTS
-        {
+        if !std::mem::replace(&mut self.looked, true) {
+            // What another run of this daemon told may not be over yet.
+            self.back_at = Some(now);
+        }
+        if let Some(since) = self.away.filter(|since| now - *since >= LASTS) {
             self.back_at = Some(now);
             return Some(Say::Bad {
                 identity,
@@ -191,11 +198,9 @@ impl Watch {
                 detail: json!({ "since": since, "seconds": (now - since).num_seconds() }),
             });
         }
+        self.away = None;
         let over = self.back_at.is_some_and(|back| now - back >= LASTS);
-        over.then(|| {
-            self.back_at = None;
-            Say::Over { identity }
-        })
+        over.then_some(Say::Over { identity })
     }
 
     /// What was written is known; what was not is written the next time.
@@ -207,6 +212,10 @@ impl Watch {
             };
             if let Some(condition) = self.conditions.get_mut(identity) {
                 condition.said_bad = Some(bad);
+            } else if bad {
+                self.away = None;
+            } else {
+                self.back_at = None;
             }
         }
     }
@@ -341,7 +350,7 @@ mod tests {
             "a daemon that starts does not know what another one left"
         );
         assert!(said(&mut watch, &fails(), 10).is_empty());
-        assert!(said(&mut watch, &fails(), 60).is_empty());
+        assert_eq!(said(&mut watch, &fails(), 60), ["-platform/database"]);
         assert_eq!(said(&mut watch, &fails(), 70), ["platform/worker/fold"]);
         assert_eq!(said(&mut watch, &well, 80), ["-platform/worker/fold"]);
         assert!(said(&mut watch, &well, 90).is_empty());

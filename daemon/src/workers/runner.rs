@@ -18,6 +18,9 @@ use crate::store::{Store, StoreError};
 /// connection; it is dropped, its transaction with it, and the next one takes another connection.
 const RUN_LIMIT: Duration = Duration::from_mins(1);
 
+/// 30 s: a role that runs once an hour need not fail for an hour because of a moment.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(30);
+
 /// 2 s for giving the lease back: it expires by itself if the database does not answer.
 const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -127,6 +130,9 @@ impl Runner {
                 if stop.is_cancelled() {
                     break;
                 }
+            }
+            if !report.borrow().is_well() {
+                ticks.reset_after(self.every.min(AFTER_A_FAILURE));
             }
         }
         if let Some(lease) = led {
