@@ -120,6 +120,8 @@ impl Alerts {
             return Ok(());
         }
         let channels = Arc::clone(&self.configured.borrow_and_update());
+        // Until it is written: what has been seen is not told of again.
+        self.term = None;
         let ways = Ways::to(&channels, &self.environment, self.patience);
         let (known, clock) = (&ways.known, &self.clock);
         self.store
@@ -443,7 +445,7 @@ async fn note(
     next: Next,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let identity = format!("platform/alert_channel/{channel}");
+    let identity = channels::identity(channel);
     let (error, disabled) = match attempt {
         Attempt::Delivered => {
             channels::delivered(tx, channel, now).await?;

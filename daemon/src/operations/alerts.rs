@@ -219,9 +219,16 @@ impl Change for Resend {
                 message,
             )));
         }
-        deliveries::revive(tx, &found, mutation.now).await?;
         // Whoever sends again by hand takes it that the channel works.
-        channels::enable(tx, channel).await?;
+        if !channels::enable(tx, channel).await? {
+            let message =
+                format!("delivery {number} was for {channel}, which is not configured any more");
+            return Ok(Judgement::Refused(Refusal::new(
+                Code::IllegalState,
+                message,
+            )));
+        }
+        deliveries::revive(tx, &found, mutation.now).await?;
         let outcome = format!("delivery {number} is sent to {channel} again, under the same id");
         Ok(Judgement::Done {
             answer: done(number, outcome),

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::deliveries;
 use crate::store::{StoreError, sql};
 
 /// A channel as the leading daemon is configured with it.
@@ -18,8 +19,8 @@ pub struct Known {
     pub fingerprint: String,
 }
 
-/// Notes which channels there are, and forgets others. One that leads elsewhere than when it was disabled is not
-/// disabled any more.
+/// Notes which channels there are, and forgets others: what waits for those is given up, and that they do not work is no
+/// news any more. One that leads elsewhere than when it was disabled is not disabled any more.
 pub async fn put(
     tx: &mut PgConnection,
     channels: &[Known],
@@ -42,10 +43,15 @@ pub async fn put(
         .await?;
     }
     let names: Vec<&str> = channels.iter().map(|it| it.name.as_str()).collect();
-    sql::query("delete from alert_channels where name <> all($1)")
-        .bind(names)
-        .execute(tx)
-        .await?;
+    let gone: Vec<String> =
+        sql::query_scalar("delete from alert_channels where name <> all($1) returning name")
+            .bind(names)
+            .fetch_all(&mut *tx)
+            .await?;
+    for name in gone {
+        deliveries::bury(tx, &name, "the channel is not configured any more", now).await?;
+        super::resolve(tx, &identity(&name), now).await?;
+    }
     Ok(())
 }
 
@@ -102,11 +108,16 @@ pub async fn disable(
     Ok(())
 }
 
-/// An operator wants it to be tried again.
-pub async fn enable(tx: &mut PgConnection, name: &str) -> Result<(), StoreError> {
-    sql::query("update alert_channels set disabled_at = null where name = $1")
+/// An operator wants it to be tried again. Whether there is such a channel.
+pub async fn enable(tx: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
+    let done = sql::query("update alert_channels set disabled_at = null where name = $1")
         .bind(name)
         .execute(tx)
         .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
+}
+
+/// What the alert is called that a channel does not work.
+pub fn identity(name: &str) -> String {
+    format!("platform/alert_channel/{name}")
 }

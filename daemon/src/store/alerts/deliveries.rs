@@ -58,8 +58,8 @@ pub enum Next {
     Lost,
 }
 
-/// Claims the delivery to `channel` that is due first, if there is one. What is told of one alert is told in order:
-/// nothing overtakes what was not taken yet.
+/// Claims the delivery to `channel` that is due first, if there is one. What is told of one alert is told in order,
+/// and a digest, which is of many, before and after all else: nothing overtakes what was not taken yet.
 pub async fn claim(
     tx: &mut PgConnection,
     channel: &str,
@@ -75,7 +75,8 @@ pub async fn claim(
                  and (c.claimed_until is null or c.claimed_until < $2)
                  and not exists (
                      select from alert_deliveries e
-                     where e.channel = c.channel and e.alert_id = c.alert_id and e.notice_id < c.notice_id
+                     where e.channel = c.channel and e.notice_id < c.notice_id
+                         and (e.alert_id = c.alert_id or e.alert_id is null or c.alert_id is null)
                          and e.delivered_at is null and e.dead_at is null)
              order by c.notice_id limit 1
              for update skip locked)
