@@ -130,8 +130,8 @@ pub async fn newest(
     Ok(all)
 }
 
-/// Writes what is remembered, and keeps the verdicts. A window that is judged again and again keeps its newest verdict,
-/// and the action that it led to.
+/// Writes what is remembered, and keeps the verdicts. A window that is judged again and again keeps its newest verdict; one
+/// that has acted keeps the verdict that it acted on.
 pub async fn put(
     tx: &mut PgConnection,
     experiment: ExperimentId,
@@ -166,8 +166,8 @@ pub async fn put(
          on conflict (experiment_id, guardrail, arm, window_start) do update set
              evaluated_at = excluded.evaluated_at, verdict = excluded.verdict,
              samples = excluded.samples, value = excluded.value, bound = excluded.bound,
-             limit_value = excluded.limit_value, action = coalesce(v.action, excluded.action),
-             detail = excluded.detail",
+             limit_value = excluded.limit_value, action = excluded.action, detail = excluded.detail
+         where v.action is null",
     )
     .bind(experiment.0)
     .bind(&names)

@@ -158,6 +158,9 @@ impl Look<'_> {
         let due = breached
             .iter()
             .filter(|(_, memory)| memory.run.is_due(spec, overridden));
+        // All arms together do not say which one is to be closed.
+        let of_arms = spec.action == GuardrailAction::Quarantine;
+        let due = due.filter(|(subject, _)| !of_arms || *subject != Subject::Experiment);
         let due: Vec<(Subject, Memory)> = due.cloned().collect();
         if spec.action == GuardrailAction::Alert {
             for (subject, _) in due {

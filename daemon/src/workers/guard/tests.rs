@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::operations::Caller;
-use crate::store::guardrails::{Memory, Place};
+use crate::store::guardrails::{Kept, Memory, Place};
 use crate::workers::fixture::{Event, Fixture};
 
 fn checkout(guardrail: &str) -> String {
@@ -93,6 +93,12 @@ async fn said(fixture: &Fixture, subject: Subject) -> (Verdict, String) {
     (said.verdict, said.sentence.clone())
 }
 
+async fn acted(fixture: &Fixture) -> Vec<Kept> {
+    let mut connection = fixture.store().pool.acquire().await.unwrap();
+    let acted = guardrails::acted(&mut connection, fixture.id, 10).await;
+    acted.unwrap()
+}
+
 fn arm(fixture: &Fixture, name: &str) -> ArmId {
     let arm = fixture.arms.iter().find(|arm| arm.name.as_str() == name);
     arm.unwrap().id
@@ -156,12 +162,7 @@ async fn an_arm_that_fails_rolls_back_within_two_looks_and_says_why() {
     assert_eq!(daemon.state(), "rolled_back");
     let memory = &memories(&fixture).await[&("errors".to_owned(), green)];
     assert_eq!(memory.run.acted, Some(GuardrailAction::Rollback));
-    let acted = {
-        let mut connection = fixture.store().pool.acquire().await.unwrap();
-        guardrails::acted(&mut connection, fixture.id, 10)
-            .await
-            .unwrap()
-    };
+    let acted = acted(&fixture).await;
     assert!(
         acted
             .iter()
@@ -235,6 +236,17 @@ async fn one_broken_arm_is_closed_and_a_second_one_rolls_back() {
         daemon.look(after(&fixture, 1, 0)).await,
         None,
         "it has been done"
+    );
+    let acted = acted(&fixture).await;
+    assert_eq!(
+        acted.len(),
+        1,
+        "one verdict did it, and not that of all arms: {acted:?}"
+    );
+    assert_eq!(acted[0].subject, Subject::Arm(green));
+    assert!(
+        acted[0].said.sentence.starts_with("green: 10."),
+        "{acted:?}"
     );
 
     traffic(
