@@ -14,11 +14,12 @@ create table experiment_guardrail_overrides (
     placed_by text not null,
     reason text not null,
     until timestamptz,
-    of_breach boolean not null,
     ended_at timestamptz,
     primary key (experiment_id, guardrail, placed_at)
 );
-comment on column experiment_guardrail_overrides.of_breach is 'it was placed during a breach, and ends with it';
+comment on column experiment_guardrail_overrides.until is 'null: until the condition clears';
 
 -- Screens ask for the newest verdicts of an experiment.
 create index experiment_guardrail_verdicts_newest on experiment_guardrail_verdicts (experiment_id, window_start desc);
+create index experiment_guardrail_verdicts_acted on experiment_guardrail_verdicts (experiment_id, window_start desc)
+    where action is not null;

@@ -18,7 +18,8 @@ use crate::store::versions::{self, publish_all_lanes};
 
 pub(super) use change::ArmChange;
 
-/// Places `hold`, a quarantine, and publishes every lane without the arm. Nothing happens to an arm that is held already.
+/// Places `hold`, a quarantine, and publishes every lane without the arm. Nothing happens to an arm that is held already;
+/// says whether anything did.
 ///
 /// [`Failure::Refused`] comes before anything is written.
 pub(super) async fn quarantine(
@@ -27,11 +28,11 @@ pub(super) async fn quarantine(
     arm: ArmId,
     hold: &Hold,
     mutation: &Mutation,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let stored = stored(tx, found.id).await?;
     judge::quarantine(&stored, arm)?;
     if stored.arms.iter().any(|it| it.id == arm && it.quarantined) {
-        return Ok(());
+        return Ok(false);
     }
     let hold = Hold {
         kind: holds::QUARANTINE.to_owned(),
@@ -40,7 +41,8 @@ pub(super) async fn quarantine(
     };
     holds::place(tx, found.id, &hold, mutation.now).await?;
     let reason = format!("quarantined {}", name(&stored, arm));
-    republish(tx, found.id, mutation.next(), &reason, mutation.now).await
+    republish(tx, found.id, mutation.next(), &reason, mutation.now).await?;
+    Ok(true)
 }
 
 /// Releases the quarantine of `arm`, or every hold on the experiment, and publishes every lane with the arms that are

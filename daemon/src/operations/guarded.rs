@@ -63,12 +63,12 @@ impl Guarding {
             Act::Quarantine(arm) => {
                 let hold = self.hold("quarantine", Some(arm));
                 return match arms::quarantine(tx, found, arm, &hold, mutation).await {
-                    Ok(()) => Ok(Some(Deed {
+                    Ok(true) => Ok(Some(Deed {
                         word: "quarantine",
                         state: found.state.name(),
                     })),
-                    // Stopped or rolled back meanwhile: nobody gets the arm any more.
-                    Err(Failure::Refused(_)) => Ok(None),
+                    // Closed, stopped or rolled back meanwhile: nobody gets the arm any more.
+                    Ok(false) | Err(Failure::Refused(_)) => Ok(None),
                     Err(failure) => Err(failure),
                 };
             }
@@ -96,8 +96,16 @@ impl Guarding {
         }
     }
 
-    /// Whether this very breach has been acted on already.
-    async fn is_done(&self, tx: &mut PgConnection) -> Result<bool, Failure> {
+    /// Whether it is not to be done any more: this very breach has been acted on, or a person has changed the experiment's
+    /// state or overridden the guardrail since it was judged. The next look judges anew.
+    async fn is_over(&self, tx: &mut PgConnection, found: &Found) -> Result<bool, Failure> {
+        let given = guardrails::overrides(tx, self.experiment).await?;
+        let overridden = given.get(&self.due.guardrail);
+        if found.state != self.judged.state
+            || overridden.is_some_and(|it| it.at > self.judged.now && it.holds(false, it.at))
+        {
+            return Ok(true);
+        }
         let now = guardrails::memories(tx, self.experiment).await?;
         let later = now.values().any(|memory| memory.said.at > self.judged.now);
         let acted = self.due.by.iter().any(|subject| {
@@ -156,8 +164,8 @@ impl Change for Guarding {
             outcome,
             repeated: false,
         };
-        if self.is_done(tx).await? {
-            let outcome = "it has been acted on already".to_owned();
+        if self.is_over(tx, &found).await? {
+            let outcome = "it has been acted on, or changed, since it was judged".to_owned();
             return Ok(Judgement::Nothing(answer(before, outcome, mutation.base.0)));
         }
         let done = self.act(tx, &found, mutation).await?;

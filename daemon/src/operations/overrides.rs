@@ -111,19 +111,14 @@ impl Change for Overriding {
                 .map(|length| TimeDelta::milliseconds(length as i64));
             let given = Override {
                 until: length.map(|length| mutation.now + length),
-                of_breach,
                 by: request.caller.actor.clone(),
                 why: request.reason.clone(),
                 at: mutation.now,
             };
             guardrails::put_override(tx, found.id, &asked.guardrail, &given).await?;
-            let until = match (given.until, of_breach) {
-                (Some(until), true) => format!(
-                    "until it clears, and at most until {}",
-                    until.format("%F %TZ")
-                ),
-                (Some(until), false) => format!("until {}", until.format("%F %TZ")),
-                (None, _) => "until it clears".to_owned(),
+            let until = match given.until {
+                Some(until) => format!("until {}", until.format("%F %TZ")),
+                None => "until it clears".to_owned(),
             };
             format!(
                 "guardrail {} of {} does not act {until}",

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bandit::experiment::{ArmId, ExperimentId};
+use bandit::experiment::{ArmId, ExperimentId, Millis};
 use bandit::guardrail::{Because, Override, Run, Subject, Verdict, Watch};
+use bandit::spec::model::{GuardrailCheck, GuardrailSpec, GuardrailTest};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -14,11 +15,35 @@ use super::{StoreError, sql};
 /// One guardrail of an experiment, for one subject.
 pub type Place = (String, Subject);
 
+/// What a guardrail judges, and how: what was learned under another rule says nothing under this one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judges {
+    check: GuardrailCheck,
+    test: GuardrailTest,
+    window: Millis,
+}
+
+impl Judges {
+    /// That of a guardrail of the file.
+    pub fn of(spec: &GuardrailSpec) -> Self {
+        Self {
+            check: spec.check.clone(),
+            test: spec.test,
+            window: spec.window,
+        }
+    }
+}
+
 /// What is remembered of it between looks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// Since when it listens.
+    /// Under which rule.
+    pub of: Judges,
+    /// Since when it is remembered.
     pub armed_at: DateTime<Utc>,
+    /// When a person took back what was done, and it began anew: what came before does not count.
+    #[serde(default)]
+    pub anew_at: Option<DateTime<Utc>>,
     /// What was counted, for checks that count: one of each limit.
     #[serde(default)]
     pub watches: Vec<Watch>,
@@ -186,20 +211,39 @@ pub async fn put(
     Ok(())
 }
 
-/// Forgets guardrails that the spec in force does not have any more. Their verdicts stay.
+/// Forgets guardrails that the spec in force does not have any more, and arms that are retired. The verdicts stay.
 pub async fn forget_others(
     tx: &mut PgConnection,
     experiment: ExperimentId,
     declared: &[&str],
 ) -> Result<(), StoreError> {
     sql::query(
-        "delete from experiment_guardrails where experiment_id = $1 and not guardrail = any ($2)",
+        "delete from experiment_guardrails g where experiment_id = $1 and (not guardrail = any ($2)
+             or exists (select from experiment_arms a
+                 where a.experiment_id = $1 and a.arm = g.arm and a.retired))",
     )
     .bind(experiment.0)
     .bind(declared)
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Drops verdicts from before `until` that led to nothing. Those that acted stay.
+pub async fn drop_verdicts(
+    connection: &mut PgConnection,
+    experiments: &[ExperimentId],
+    until: DateTime<Utc>,
+) -> Result<u64, StoreError> {
+    let done = sql::query(
+        "delete from experiment_guardrail_verdicts
+         where experiment_id = any ($1) and window_start < $2 and action is null",
+    )
+    .bind(experiments.iter().map(|id| id.0).collect::<Vec<i32>>())
+    .bind(until)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Experiments that have ended and of which something is still remembered.
@@ -259,14 +303,7 @@ fn kept((guardrail, arm, action, Json(said)): KeptRow) -> Kept {
     }
 }
 
-type OverrideRow = (
-    String,
-    DateTime<Utc>,
-    String,
-    String,
-    Option<DateTime<Utc>>,
-    bool,
-);
+type OverrideRow = (String, DateTime<Utc>, String, String, Option<DateTime<Utc>>);
 
 /// The overrides of an experiment's guardrails that have not ended.
 pub async fn overrides(
@@ -274,20 +311,14 @@ pub async fn overrides(
     experiment: ExperimentId,
 ) -> Result<BTreeMap<String, Override>, StoreError> {
     let rows: Vec<OverrideRow> = sql::query_as(
-        "select guardrail, placed_at, placed_by, reason, until, of_breach from experiment_guardrail_overrides
+        "select guardrail, placed_at, placed_by, reason, until from experiment_guardrail_overrides
          where experiment_id = $1 and ended_at is null order by placed_at",
     )
     .bind(experiment.0)
     .fetch_all(connection)
     .await?;
-    let read = |(guardrail, at, by, why, until, of_breach): OverrideRow| {
-        let given = Override {
-            until,
-            of_breach,
-            by,
-            why,
-            at,
-        };
+    let read = |(guardrail, at, by, why, until): OverrideRow| {
+        let given = Override { until, by, why, at };
         (guardrail, given)
     };
     Ok(rows.into_iter().map(read).collect())
@@ -303,8 +334,8 @@ pub async fn put_override(
     end_override(tx, experiment, guardrail, given.at).await?;
     sql::query(
         "insert into experiment_guardrail_overrides
-             (experiment_id, guardrail, placed_at, placed_by, reason, until, of_breach)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+             (experiment_id, guardrail, placed_at, placed_by, reason, until)
+         values ($1, $2, $3, $4, $5, $6)",
     )
     .bind(experiment.0)
     .bind(guardrail)
@@ -312,7 +343,6 @@ pub async fn put_override(
     .bind(&given.by)
     .bind(&given.why)
     .bind(given.until)
-    .bind(given.of_breach)
     .execute(tx)
     .await?;
     Ok(())

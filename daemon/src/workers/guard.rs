@@ -12,10 +12,11 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bandit::decision::{Evidence, Rules};
 use bandit::experiment::{ExperimentId, Millis, RunState};
-use bandit::guardrail::Act;
+use bandit::guardrail::{Act, Subject};
 use bandit::spec::defaults;
 use bandit::spec::model::{DecisionPreset, GuardrailCheck};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,11 +24,15 @@ use sqlx::PgConnection;
 
 use super::decide::{self, DecideError, evidence};
 use super::runner::{Round, Work};
+use crate::clock::Stopwatch;
 use crate::operations::{Guarding, Operations};
 use crate::store::alerts::{self, Report};
+use crate::store::experiments::Stored;
+use crate::store::guardrails::{Memory, Place};
 use crate::store::leases::Lease;
 use crate::store::state::{self, LaneStats};
-use crate::store::{Store, StoreError, TxFuture, experiments, guardrails, guards};
+use crate::store::versions::running_for;
+use crate::store::{Store, StoreError, TxFuture, experiments, fold, guardrails, guards};
 use crate::world::{Live, WorldHandle};
 
 pub use look::{Due, Judged};
@@ -37,12 +42,15 @@ use look::Look;
 /// 5 minutes: comparisons read every policy version of an experiment, and change by the hour.
 const COMPARE_EVERY: TimeDelta = TimeDelta::minutes(5);
 
-/// Looks of one run: seconds of work, so that a stop does not wait for them, and a run is far from being given up, when a
-/// daemon that has just begun to lead owes thousands of experiments a look.
-const LOOKS: usize = 500;
+/// 20 s: a run is far from being given up, and a stop does not wait for long, when a daemon that has just begun to lead owes
+/// thousands of experiments a look.
+const RUN_FOR: Duration = Duration::from_secs(20);
+
+/// 90 days: verdicts that led to nothing are of no use any more.
+const VERDICTS_KEPT: TimeDelta = TimeDelta::days(90);
 
 /// An hour: what is forgotten is three days old.
-const FORGET_EVERY: TimeDelta = TimeDelta::hours(1);
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// The guardrail worker.
 #[derive(Debug)]
@@ -52,7 +60,7 @@ pub struct Guard {
     operations: Operations,
     looked: BTreeMap<ExperimentId, DateTime<Utc>>,
     compared: BTreeMap<ExperimentId, DateTime<Utc>>,
-    forgot_at: Option<DateTime<Utc>>,
+    forgot: Option<Stopwatch>,
 }
 
 impl Guard {
@@ -64,7 +72,7 @@ impl Guard {
             operations,
             looked: BTreeMap::new(),
             compared: BTreeMap::new(),
-            forgot_at: None,
+            forgot: None,
         }
     }
 
@@ -150,29 +158,40 @@ impl Guard {
         let ended = guardrails::ended(&mut session).await?;
         drop(session);
         for experiment in ended {
-            self.store
+            let ended = self
+                .store
                 .run_led_tx("guardrails", lease, |tx| {
                     TxFuture::new(async move { Ok::<_, DecideError>(end(tx, experiment).await?) })
                 })
-                .await?;
+                .await;
+            match ended {
+                Err(error @ (DecideError::Deposed(_) | DecideError::Ended)) => return Err(error),
+                Err(error) => {
+                    tracing::error!(target: "pitboss::guardrail", %experiment, %error, "guardrails of an experiment that ended stay open");
+                }
+                Ok(()) => {}
+            }
         }
         Ok(())
     }
 
-    async fn forget(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        if self.forgot_at.is_some_and(|at| now - at < FORGET_EVERY) {
+    /// Of all experiments: also of those that are not guarded any more.
+    async fn forget(&mut self) -> Result<(), StoreError> {
+        if self
+            .forgot
+            .as_ref()
+            .is_some_and(|at| at.elapsed() < FORGET_EVERY)
+        {
             return Ok(());
         }
         let world = self.world.load();
-        let guarded = world.experiments.values();
-        let ids: Vec<ExperimentId> = guarded
-            .filter(|live| !live.spec.guardrails.is_empty())
-            .map(|live| live.id)
-            .collect();
+        let ids: Vec<ExperimentId> = world.experiments.values().map(|live| live.id).collect();
         let mut session = self.store.session().await?;
+        let now = fold::now(&mut session).await?;
         guards::forget(&mut session, &ids, now).await?;
+        guardrails::drop_verdicts(&mut session, &ids, now - VERDICTS_KEPT).await?;
         session.keep().await?;
-        self.forgot_at = Some(now);
+        self.forgot = Some(Stopwatch::start());
         Ok(())
     }
 }
@@ -182,9 +201,10 @@ impl Work for Guard {
         &mut self,
         lease: &Lease,
     ) -> Result<Round, Box<dyn std::error::Error + Send + Sync>> {
+        self.end_ended(lease).await?;
+        self.forget().await?;
         let candidates = self.candidates();
         if candidates.is_empty() {
-            self.end_ended(lease).await?;
             return Ok(Round {
                 detail: "no guardrail to judge".to_owned(),
                 again: false,
@@ -200,11 +220,15 @@ impl Work for Guard {
             .collect();
         // Who has waited longest comes first, so that nobody waits for ever.
         due.sort_by_key(|live| self.looked.get(&live.id).copied());
-        let more = due.len() > LOOKS;
-        due.truncate(LOOKS);
+        let started = Stopwatch::start();
+        let mut more = false;
         let mut acted = 0;
         let mut failed = BTreeSet::new();
         for live in &due {
+            if started.elapsed() > RUN_FOR {
+                more = true;
+                break;
+            }
             match self.look(live, now, lease).await {
                 Ok(None) => {
                     self.looked.insert(live.id, now);
@@ -219,8 +243,6 @@ impl Work for Guard {
                 }
             }
         }
-        self.end_ended(lease).await?;
-        self.forget(now).await?;
         metrics::counter!("pitboss_guardrail_looks_total").increment(due.len() as u64);
         if !failed.is_empty() {
             let names: Vec<&str> = failed.iter().map(String::as_str).collect();
@@ -250,22 +272,22 @@ pub async fn judge(
     if before.values().any(|memory| memory.said.at > now) {
         return Ok(None);
     }
-    let watches = before.values().flat_map(|memory| &memory.watches);
-    let longest = stored.spec.guardrails.iter().map(|it| it.window).max();
-    // A whole window and the present one.
-    let window = longest.unwrap_or(Millis(0)).to_chrono() * 2;
-    let since = watches
-        .map(|watch| watch.until)
-        .fold(now - window, DateTime::min);
-    let learned = guards::minutes(tx, live.id, since).await?;
+    let learned = guards::minutes(tx, live.id, since(&stored, &before, now)).await?;
     let mut stats = LaneStats::new();
-    for (_, arms) in state::sums(tx, &[live.id]).await? {
-        for (arm, of_lane) in arms {
-            *stats.entry(arm).or_default() += of_lane;
+    let checks = || stored.spec.guardrails.iter().map(|it| &it.check);
+    let concentrates = checks().any(|it| matches!(it, GuardrailCheck::Concentration { .. }));
+    // It grows with the versions of the experiment: read only for who asks.
+    if compare || concentrates {
+        for (_, arms) in state::sums(tx, &[live.id]).await? {
+            for (arm, of_lane) in arms {
+                *stats.entry(arm).or_default() += of_lane;
+            }
         }
     }
     let evidence = if compare {
-        Some(compared(tx, live, now).await?)
+        let anew_at = before.values().filter_map(|memory| memory.anew_at).max();
+        let from = anew_at.map_or(Millis(0), |at| running_for(started_at, at));
+        Some(compared(tx, live, now, from).await?)
     } else {
         None
     };
@@ -283,16 +305,34 @@ pub async fn judge(
     Ok(Some(look.judge()))
 }
 
-/// The comparisons that decisions are made from, under the file's rules or the usual ones.
+/// Since when minutes are read: a whole window and the present one, and what has not been looked at yet. An arm that is
+/// closed waits with its windows, and nobody asks for them.
+fn since(stored: &Stored, before: &BTreeMap<Place, Memory>, now: DateTime<Utc>) -> DateTime<Utc> {
+    let windows = stored.spec.guardrails.iter().map(|it| it.window);
+    let window = windows.max().unwrap_or(Millis(0)).to_chrono() * 2;
+    let is_judged = |subject: &Subject| match subject {
+        Subject::Experiment => true,
+        Subject::Arm(id) => stored.arms.iter().any(|arm| arm.id == *id && arm.is_open()),
+    };
+    let judged = before.iter().filter(|((_, subject), _)| is_judged(subject));
+    let watches = judged.flat_map(|(_, memory)| &memory.watches);
+    watches
+        .map(|watch| watch.until)
+        .fold(now - window, DateTime::min)
+}
+
+/// The comparisons that decisions are made from, under the file's rules or the usual ones. Only of what began after `from`
+/// since the start: what a person took back before is not held against an arm again.
 async fn compared(
     tx: &mut PgConnection,
     live: &Live,
     now: DateTime<Utc>,
+    from: Millis,
 ) -> Result<Evidence, DecideError> {
     let usual = defaults::decision(DecisionPreset::Standard);
     let spec = live.spec.decision.as_ref().unwrap_or(&usual);
     let rules: Rules = decide::rules(live, spec);
-    evidence::gather(tx, live, &rules, now).await
+    evidence::gather_from(tx, live, &rules, now, from).await
 }
 
 /// Writes what was judged.

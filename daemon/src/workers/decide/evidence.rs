@@ -21,15 +21,27 @@ const DAY_MS: f64 = 86_400_000.0;
 /// A share within this factor of the floor is the floor.
 const NEAR_FLOOR: f64 = 1.5;
 
-pub(in crate::workers) async fn gather(
+pub(super) async fn gather(
     tx: &mut PgConnection,
     live: &Live,
     rules: &Rules,
     now: DateTime<Utc>,
 ) -> Result<Evidence, DecideError> {
+    gather_from(tx, live, rules, now, Millis(0)).await
+}
+
+/// The same of the periods that began `from` after the start, or later.
+pub(in crate::workers) async fn gather_from(
+    tx: &mut PgConnection,
+    live: &Live,
+    rules: &Rules,
+    now: DateTime<Utc>,
+    from: Millis,
+) -> Result<Evidence, DecideError> {
     // Retired arms stay in the periods: their units were drawn with what is left to the others.
     let arms: Vec<ArmId> = live.serving.arms.iter().map(|arm| arm.id).collect();
-    let periods = all_lanes(tx, live, &arms, now).await?;
+    let mut periods = all_lanes(tx, live, &arms, now).await?;
+    periods.retain(|period| period.from >= from);
     let open = open_arms(live);
     let sample_ratio = SampleRatio::of(&periods);
     let resolved: u64 = periods.iter().map(Period::resolved).sum();

@@ -33,6 +33,7 @@ pub(super) fn counted(
             limit,
             test: spec.test,
             window: spec.window,
+            whole: of_missing,
         },
         minutes,
         of_missing,
@@ -92,14 +93,15 @@ pub(super) fn counted(
     Ok(limits)
 }
 
-/// Those that do not have what the others have.
+/// Those that do not have what the others have. In a minute there may be more who send than who come; in the window that
+/// is made up for.
 fn without(minute: &Minute) -> Minute {
     let Window { total, bad } = minute.counted;
     Minute {
         at: minute.at,
         counted: Window {
             total,
-            bad: (total - bad).max(0.0),
+            bad: total - bad,
         },
     }
 }

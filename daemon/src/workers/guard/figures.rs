@@ -60,6 +60,14 @@ impl Figure {
         }
     }
 
+    /// It is too early to say anything, and nothing that comes now is held against anybody later.
+    pub(super) fn warming_up(now: DateTime<Utc>) -> Self {
+        Self {
+            verdict: Some((Verdict::Unknown, Because::WarmUp)),
+            ..Self::at(now)
+        }
+    }
+
     /// What was said before still stands.
     fn as_before(memory: &Memory, now: DateTime<Utc>) -> Self {
         let said = &memory.said;
@@ -128,8 +136,11 @@ fn mean(
     let minutes = by_minute(look.learned, subject, event);
     let heard_at = minutes.keys().next_back().copied();
     let mut sums = Measured::default();
-    for measured in minutes.range(since..until).map(|(_, it)| it) {
-        sums.add(measured);
+    // A window that had begun before is not judged: what came in it was taken back, or is forgiven.
+    if look.listens_since(spec, memory) <= Some(since) {
+        for measured in minutes.range(since..until).map(|(_, it)| it) {
+            sums.add(measured);
+        }
     }
     let n = sums.count as f64;
     let mean = sums.sum / n.max(1.0);

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bandit::decision::Evidence;
-use bandit::experiment::{Arm, ArmId, RunState};
+use bandit::experiment::{Arm, ArmId, Millis, RunState};
 use bandit::guardrail::{
-    Act, Because, Circumstances, Override, Run, Sight, State, Subject, Verdict, Watch, consequence,
-    verdict,
+    Act, Because, Circumstances, GOOD_TO_CLEAR, Override, Run, Sight, State, Subject, Verdict,
+    Watch, consequence, verdict,
 };
 use bandit::spec::model::{GuardrailAction, GuardrailCheck, GuardrailSpec};
 use chrono::{DateTime, Utc};
@@ -16,7 +16,7 @@ use super::figures::{self, Figure};
 use super::words;
 use crate::store::alerts::Severity;
 use crate::store::experiments::Stored;
-use crate::store::guardrails::{Memory, Place, Said};
+use crate::store::guardrails::{Judges, Memory, Place, Said};
 use crate::store::state::LaneStats;
 
 /// What a look goes by.
@@ -25,7 +25,7 @@ pub(super) struct Look<'a> {
     pub(super) started_at: DateTime<Utc>,
     pub(super) now: DateTime<Utc>,
     pub(super) learned: &'a Learned,
-    /// Over all lanes.
+    /// Over all lanes; empty where no check asks for it.
     pub(super) stats: &'a LaneStats,
     /// Comparisons of rewards and of shares; only now and then, because they read every policy version.
     pub(super) evidence: Option<&'a Evidence>,
@@ -38,6 +38,8 @@ pub(super) struct Look<'a> {
 pub struct Judged {
     /// When.
     pub now: DateTime<Utc>,
+    /// In which state the experiment was.
+    pub state: RunState,
     /// What is to be remembered, of every guardrail and subject.
     pub memories: BTreeMap<Place, Memory>,
     /// Guardrails whose override is over.
@@ -108,6 +110,7 @@ impl Look<'_> {
     pub(super) fn judge(&self) -> Judged {
         let mut judged = Judged {
             now: self.now,
+            state: self.stored.state.clone(),
             memories: BTreeMap::new(),
             armed_again: Vec::new(),
             alerted: BTreeSet::new(),
@@ -134,7 +137,7 @@ impl Look<'_> {
             judged.memories.insert(place, memory);
         }
         let given = self.overrides.get(&spec.name);
-        let overridden = given.is_some_and(|it| it.holds(!breached.is_empty(), self.now));
+        let overridden = given.is_some_and(|it| it.holds(is_clear(spec, judged), self.now));
         if given.is_some() && !overridden {
             judged.armed_again.push(spec.name.clone());
         }
@@ -274,12 +277,15 @@ impl Look<'_> {
     }
 
     fn memory(&self, spec: &GuardrailSpec, place: &Place) -> Memory {
-        let before = self
-            .before
-            .get(place)
-            .filter(|memory| !self.begins_anew(memory, place.1))
-            .cloned();
-        let memory = before.unwrap_or_else(|| self.fresh());
+        let before = self.before.get(place);
+        let memory = match before {
+            Some(before) if self.is_taken_back(before, place.1) => Memory {
+                anew_at: Some(self.now),
+                ..self.fresh(spec)
+            },
+            Some(before) if before.of == Judges::of(spec) => before.clone(),
+            Some(_) | None => self.fresh(spec),
+        };
         if self.now < memory.said.at + spec.cadence.to_chrono() && memory.said.at > memory.armed_at
         {
             return memory;
@@ -287,28 +293,27 @@ impl Look<'_> {
         self.looked(spec, place.1, memory)
     }
 
-    /// A person has taken back what it did: it judges what comes from then on, so that what was broken before does not
-    /// act again by itself.
-    fn begins_anew(&self, memory: &Memory, subject: Subject) -> bool {
-        let Some(acted_at) = memory.acted_at else {
-            return false;
-        };
-        match (memory.run.acted, subject) {
+    /// A person has taken back what was done, by this guardrail or by any other, or by hand: it judges what comes from then
+    /// on, so that what was broken before does not act again by itself.
+    fn is_taken_back(&self, memory: &Memory, subject: Subject) -> bool {
+        let resumed =
+            matches!(self.stored.state, RunState::Running { since } if since > memory.said.at);
+        let released = match (memory.run.acted, subject) {
             (Some(GuardrailAction::Quarantine), Subject::Arm(arm)) => self
                 .stored
                 .arms
                 .iter()
                 .any(|it| it.id == arm && it.is_open()),
-            (Some(GuardrailAction::Pause | GuardrailAction::Rollback), _) => {
-                matches!(self.stored.state, RunState::Running { since } if since > acted_at)
-            }
             _ => false,
-        }
+        };
+        resumed || released
     }
 
-    fn fresh(&self) -> Memory {
+    fn fresh(&self, spec: &GuardrailSpec) -> Memory {
         Memory {
+            of: Judges::of(spec),
             armed_at: self.now,
+            anew_at: None,
             watches: Vec::new(),
             run: Run::default(),
             acted_at: None,
@@ -329,6 +334,7 @@ impl Look<'_> {
 
     fn looked(&self, spec: &GuardrailSpec, subject: Subject, mut memory: Memory) -> Memory {
         let figure = match counts::counted(spec, subject, self.learned) {
+            _ if self.is_warming_up(spec) => Figure::warming_up(self.now),
             Ok(limits) if !limits.is_empty() => self.watched(spec, subject, limits, &mut memory),
             Ok(_) => figures::direct(self, spec, subject, &memory),
             // Checked when the file was read; a spec of before that says so here.
@@ -361,6 +367,21 @@ impl Look<'_> {
         memory
     }
 
+    fn is_warming_up(&self, spec: &GuardrailSpec) -> bool {
+        self.now < self.started_at + spec.warm_up.to_chrono()
+    }
+
+    /// From when on what is counted counts: neither what was taken back, nor what came while it was warming up.
+    pub(super) fn listens_since(
+        &self,
+        spec: &GuardrailSpec,
+        memory: &Memory,
+    ) -> Option<DateTime<Utc>> {
+        let warm = self.started_at + spec.warm_up.to_chrono();
+        let warm = (spec.warm_up > Millis(0)).then_some(warm);
+        memory.anew_at.max(warm)
+    }
+
     fn circumstances(&self, figure: &Figure, memory: &Memory) -> Circumstances {
         Circumstances {
             now: self.now,
@@ -379,10 +400,12 @@ impl Look<'_> {
         limits: Vec<counts::Counted>,
         memory: &mut Memory,
     ) -> Figure {
+        let listens_since = self.listens_since(spec, memory);
         let begun = Watch::begun(memory.armed_at, spec.window);
         memory.watches.resize(limits.len(), begun);
         let mut worst: Option<(Sight, counts::Counted, Option<DateTime<Utc>>)> = None;
-        for (watch, counted) in memory.watches.iter_mut().zip(limits) {
+        for (watch, mut counted) in memory.watches.iter_mut().zip(limits) {
+            counted.minutes.retain(|it| Some(it.at) > listens_since);
             let (next, sight) = watch.look(counted.rule, &counted.minutes, self.now);
             *watch = next;
             let worse = worst
@@ -435,6 +458,18 @@ impl Look<'_> {
             }
         }
     }
+}
+
+/// Whether the condition has cleared: nothing of it is in breach or fails, and enough has been judged good to say so.
+fn is_clear(spec: &GuardrailSpec, judged: &Judged) -> bool {
+    let mine = || {
+        let memories = judged.memories.iter();
+        memories
+            .filter(|((name, _), _)| *name == spec.name)
+            .map(|(_, it)| &it.run)
+    };
+    mine().all(|run| !run.is_breached() && run.fails == 0)
+        && mine().any(|run| run.good >= GOOD_TO_CLEAR)
 }
 
 fn rank(state: State) -> u8 {

@@ -465,6 +465,146 @@ async fn an_override_keeps_it_from_acting_until_the_condition_clears() {
     assert_eq!(overrides(&fixture).await, 0, "it is armed again");
 }
 
+/// A person resumes it at `at`.
+async fn resume(fixture: &Fixture, at: DateTime<Utc>) {
+    sqlx::query(
+        "update experiments set revision = revision + 1, state = 'running',
+             run_state = jsonb_build_object('state', 'running', 'since', $1::text)",
+    )
+    .bind(at.to_rfc3339())
+    .execute(&fixture.store().pool)
+    .await
+    .unwrap();
+}
+
+/// Two guardrails that break at once, over a window in which the break and the resume both are.
+#[tokio::test]
+async fn what_a_person_takes_back_is_judged_anew_by_every_guardrail() {
+    let spec = format!(
+        "{ERRORS}\nbreaches = 1\nwindow = \"1h\"\n\n[[experiment.guardrail]]\nname = \"more\"\nkind = \"error_rate\"\n\
+         event = \"error\"\nlimit = \"2%\"\naction = \"rollback\"\nbreaches = 2\nwindow = \"1h\""
+    );
+    let fixture = Fixture::start(&checkout(&spec)).await;
+    let mut daemon = Daemon::start(fixture.store()).await;
+    traffic(&fixture, 0, 0..2_400, ("error", None), &[("green", 5)]).await;
+    assert_eq!(
+        daemon.look(after(&fixture, 1, 0)).await,
+        Some(Act::Rollback)
+    );
+    resume(&fixture, after(&fixture, 5, 0)).await;
+    traffic(
+        &fixture,
+        6,
+        10_000..10_900,
+        ("error", None),
+        &[("green", 300)],
+    )
+    .await;
+    for seconds in [60, 90, 120, 150] {
+        assert_eq!(daemon.look(after(&fixture, 6, seconds)).await, None);
+    }
+    assert_eq!(daemon.state(), "running");
+    // Broken still, or again: that is new, and acts.
+    traffic(
+        &fixture,
+        10,
+        20_000..22_400,
+        ("error", None),
+        &[("green", 5)],
+    )
+    .await;
+    assert_eq!(
+        daemon.look(after(&fixture, 11, 0)).await,
+        Some(Act::Rollback)
+    );
+}
+
+#[tokio::test]
+async fn what_was_learned_under_another_limit_says_nothing_under_this_one() {
+    let fixture = Fixture::start(&checkout(ERRORS)).await;
+    let mut daemon = Daemon::start(fixture.store()).await;
+    traffic(&fixture, 0, 0..2_400, ("error", None), &[("green", 10)]).await;
+    assert_eq!(daemon.look(after(&fixture, 0, 30)).await, None);
+    let green = Subject::Arm(arm(&fixture, "green"));
+    assert_eq!(said(&fixture, green).await.0, Verdict::Fail);
+    fixture
+        .execute("update experiment_revisions set spec = jsonb_set(spec, '{guardrails,0,check,limit}', '0.5')")
+        .await;
+    for minute in 1..4 {
+        assert_eq!(daemon.look(after(&fixture, minute, 0)).await, None);
+        assert_eq!(said(&fixture, green).await.0, Verdict::Pass);
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_the_warm_up_is_held_against_anybody() {
+    let spec = ERRORS.to_owned()
+        + "\nbreaches = 1\nwarm_up = \"30m\"\n\n[[experiment.guardrail]]\nname = \"silence\"\n\
+           kind = \"staleness\"\nlimit = \"5m\"\naction = \"pause\"\nbreaches = 1\nwarm_up = \"30m\"";
+    let fixture = Fixture::start(&checkout(&spec)).await;
+    let mut daemon = Daemon::start(fixture.store()).await;
+    traffic(&fixture, 0, 0..2_400, ("error", None), &[("green", 10)]).await;
+    for minute in [1, 10, 29] {
+        assert_eq!(daemon.look(after(&fixture, minute, 0)).await, None);
+        assert_eq!(
+            said(&fixture, Subject::Experiment).await.0,
+            Verdict::Unknown
+        );
+    }
+    traffic(
+        &fixture,
+        30,
+        10_000..10_900,
+        ("error", None),
+        &[("green", 300)],
+    )
+    .await;
+    traffic(
+        &fixture,
+        31,
+        11_000..11_900,
+        ("error", None),
+        &[("green", 300)],
+    )
+    .await;
+    assert_eq!(daemon.look(after(&fixture, 31, 30)).await, None);
+    assert_eq!(said(&fixture, Subject::Experiment).await.0, Verdict::Pass);
+}
+
+#[tokio::test]
+async fn events_that_come_later_than_their_units_are_not_missing() {
+    let spec = "kind = \"event\"\nevent = \"paid\"\nmin = \"80%\"\naction = \"rollback\"\nmin_samples = 50\nbreaches = 1\nwindow = \"1h\"";
+    let fixture = Fixture::start(&checkout(spec)).await;
+    let mut daemon = Daemon::start(fixture.store()).await;
+    assert_eq!(daemon.look(after(&fixture, 0, 0)).await, None);
+    // In turn a minute in which units come and one in which nine of ten of them pay.
+    for turn in 0..20 {
+        let (came, paid) = (
+            after(&fixture, 2 * turn, 0),
+            after(&fixture, 2 * turn + 1, 0),
+        );
+        let units: Vec<u32> = (turn as u32 * 100..turn as u32 * 100 + 90).collect();
+        fixture.assign_all(&units, came, true).await;
+        fixture.fold(came).await;
+        assert_eq!(daemon.look(came + TimeDelta::seconds(30)).await, None);
+        let events = units
+            .iter()
+            .filter(|unit| *unit % 10 != 0)
+            .map(|unit| Event {
+                unit: *unit,
+                name: "paid",
+                value: None,
+                id: u128::from(*unit) + 1,
+                at: paid,
+            });
+        fixture.land(&events.collect::<Vec<_>>()).await;
+        fixture.fold(paid).await;
+    }
+    assert_eq!(daemon.look(after(&fixture, 60, 30)).await, None);
+    let (verdict, sentence) = said(&fixture, Subject::Experiment).await;
+    assert_eq!(verdict, Verdict::Pass, "{sentence}");
+}
+
 async fn overrides(fixture: &Fixture) -> usize {
     let mut connection = fixture.store().pool.acquire().await.unwrap();
     guardrails::overrides(&mut connection, fixture.id)

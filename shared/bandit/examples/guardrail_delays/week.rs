@@ -26,6 +26,7 @@ pub(crate) fn rule() -> Rule {
         limit: Limit::new(0.01).expect("1 % is a limit"),
         test: GuardrailTest::Sequential,
         window: Millis(5 * 60_000),
+        whole: false,
     }
 }
 

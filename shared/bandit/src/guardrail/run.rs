@@ -113,10 +113,8 @@ fn silence(spec: &GuardrailSpec, silent_for: TimeDelta, serving: bool) -> (Verdi
 /// A person's word that a breach is known and shall not act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
-    /// Not after this.
+    /// Until then; `None`: until the condition clears.
     pub until: Option<DateTime<Utc>>,
-    /// It was given during a breach, and ends with it.
-    pub of_breach: bool,
     /// Who.
     pub by: String,
     /// Why.
@@ -183,18 +181,17 @@ impl Run {
         self.breached_at.is_some()
     }
 
-    /// Whether it is to act now.
+    /// Whether it is to act now: not twice, but again where the file has made its action a worse one meanwhile.
     pub fn is_due(&self, spec: &GuardrailSpec, overridden: bool) -> bool {
-        self.is_breached() && self.acted.is_none() && !spec.dry_run && !overridden
+        let has_acted = self.acted.is_some_and(|acted| acted >= spec.action);
+        self.is_breached() && !has_acted && !spec.dry_run && !overridden
     }
 }
 
 impl Override {
-    /// Whether it still holds: it ends when it expires, and one that was given during a breach when no subject of its
-    /// guardrail is in breach any more. Then the guardrail is armed again.
-    pub fn holds(&self, any_breach: bool, now: DateTime<Utc>) -> bool {
-        let over = self.of_breach && !any_breach;
-        !over && self.until.is_none_or(|until| now < until)
+    /// Whether it still holds: until its time, or until the condition is clear. Then the guardrail is armed again.
+    pub fn holds(&self, clear: bool, now: DateTime<Utc>) -> bool {
+        self.until.map_or(!clear, |until| now < until)
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Rule {
     pub test: GuardrailTest,
     /// The length of the windows: whole minutes, at least one.
     pub window: Millis,
+    /// Whether only windows that are over are judged: where what is wanted comes later than whom it is wanted of, the
+    /// present one always looks worse than it is.
+    pub whole: bool,
 }
 
 /// What was counted in a minute.
@@ -126,6 +129,11 @@ impl Watch {
             self.until = present;
         }
         let sight = match rule.test {
+            GuardrailTest::Sequential if rule.whole => Sight {
+                anew: over,
+                counted: self.whole.map_or_else(Window::default, Whole::counted),
+                ..self.so_far(rule.limit, Window::default())
+            },
             GuardrailTest::Sequential => self.so_far(rule.limit, current),
             GuardrailTest::Posterior | GuardrailTest::Threshold => self.by_window(rule, over),
         };
@@ -160,10 +168,7 @@ impl Watch {
         let whole = self
             .whole
             .unwrap_or_else(|| Whole::of(rule, Window::default()));
-        let counted = Window {
-            total: whole.total,
-            bad: whole.bad,
-        };
+        let counted = whole.counted();
         Sight {
             state: whole.state,
             anew: over,
@@ -180,6 +185,13 @@ impl Watch {
 }
 
 impl Whole {
+    fn counted(self) -> Window {
+        Window {
+            total: self.total,
+            bad: self.bad,
+        }
+    }
+
     fn of(rule: Rule, counted: Window) -> Self {
         let (statistic, over) = match rule.test {
             GuardrailTest::Threshold => {
@@ -229,12 +241,13 @@ fn windows(minutes: &[Minute], window: Millis) -> impl Iterator<Item = Minute> {
         })
 }
 
-/// More bad ones than there are in total, as when the units of one window send their errors in the next, count as all.
+/// More bad ones than there are in total, as when the units of one window send their errors in the next, count as all;
+/// fewer than none, as when events that were wanted come later than their units, as none.
 fn sum(minutes: &[Minute]) -> Window {
     let of = |pick: fn(&Window) -> f64| -> f64 { minutes.iter().map(|it| pick(&it.counted)).sum() };
     let total = of(|window| window.total);
     Window {
         total,
-        bad: of(|window| window.bad).min(total),
+        bad: of(|window| window.bad).clamp(0.0, total),
     }
 }

@@ -209,26 +209,26 @@ proptest! {
         }
     }
 
-    /// An override ends with its breach or with its time, and then the guardrail is armed.
+    /// An override ends with its time, or when the condition is clear, and then the guardrail is armed.
     #[test]
     fn overrides_end_and_arm_again(
         until in prop::option::of(0..20i64),
-        of_breach in any::<bool>(),
         now in 0..40i64,
-        breach in any::<bool>(),
+        clear in any::<bool>(),
+        acted in prop::option::of(select(vec![GuardrailAction::Alert, GuardrailAction::Pause, GuardrailAction::Rollback])),
     ) {
         let given = Override {
             until: until.map(minute),
-            of_breach,
             by: "ana".to_owned(),
             why: "known".to_owned(),
             at: start(),
         };
-        let holds = given.holds(breach, minute(now));
-        prop_assert_eq!(holds, until.is_none_or(|until| now < until) && (breach || !of_breach));
-        let run = Run { breached_at: breach.then(start), ..Run::default() };
+        let holds = given.holds(clear, minute(now));
+        prop_assert_eq!(holds, until.map_or(!clear, |until| now < until));
+        let run = Run { breached_at: Some(start()), acted, ..Run::default() };
         let spec = spec(GuardrailAction::Pause);
-        prop_assert_eq!(run.is_due(&spec, holds), breach && !holds);
+        let milder = acted.is_none_or(|acted| acted == GuardrailAction::Alert);
+        prop_assert_eq!(run.is_due(&spec, holds), !holds && milder, "a worse action of a new file acts again");
         let dry = GuardrailSpec { dry_run: true, ..spec };
         prop_assert!(!run.is_due(&dry, holds));
     }
