@@ -70,11 +70,12 @@ fn measure_as(
         let (mut ours, mut limit) = (vec![], vec![]);
         let (mut our_cost, mut cost) = (vec![], vec![]);
         bench.turns(|turn| {
-            let body = kind.body(&format!("{part}-{}-{turn}", kind.what));
+            let prefix = format!("{part}-{}-{turn}", kind.what);
+            let body = kind.body(&prefix);
             let body = body.over(bench.site.experiments);
             let mine = bench.load(bench.site.address, kind.connections, &body);
             let bare = bench.load(bench.bare.axum, kind.connections, &body);
-            let rows = measured(|| bench.server.block_on(kind.insert(&raw, bench, turn)))?;
+            let rows = measured(|| bench.server.block_on(kind.insert(&raw, bench, &prefix)))?;
             ours.push(mine.per_sec);
             limit.push(1.0 / (1.0 / bare.per_sec + 1.0 / rows.per_sec));
             our_cost.push(mine.cost);
@@ -97,10 +98,10 @@ impl Kind {
         }
     }
 
-    async fn insert(&self, raw: &Raw, bench: &Bench, turn: usize) -> anyhow::Result<f64> {
+    async fn insert(&self, raw: &Raw, bench: &Bench, prefix: &str) -> anyhow::Result<f64> {
         let run = bench.options.run();
         match self.events {
-            None => raw.assignments(turn, self.raw_rows, run).await,
+            None => raw.assignments(prefix, self.raw_rows, run).await,
             Some(_) => raw.events(self.raw_rows, run).await,
         }
     }
