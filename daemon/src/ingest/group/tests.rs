@@ -87,14 +87,29 @@ async fn a_second_writer_helps_once_a_good_batch_has_gathered() {
     let mut waiting = hand_in(&group, &[1]);
     held.until_begun(&[1]).await;
     // They gather behind the first writer's back.
-    waiting.extend(hand_in(&group, &[GOOD_BATCH_ROWS - 1, 1]));
+    waiting.extend(hand_in(&group, &[1, GOOD_BATCH_ROWS - 1]));
     // This one is for the second writer.
     waiting.extend(hand_in(&group, &[7]));
     held.until_begun(&[1, 7]).await;
     held.may_end.add_permits(3);
     held.until_begun(&[1, 7, GOOD_BATCH_ROWS]).await;
     let answers = futures::future::try_join_all(waiting).await;
-    assert_eq!(answers, Ok(vec![1, GOOD_BATCH_ROWS - 1, 1, 7]));
+    assert_eq!(answers, Ok(vec![1, 1, GOOD_BATCH_ROWS - 1, 7]));
+}
+
+#[tokio::test]
+async fn a_batch_is_half_of_what_waits_unless_that_is_too_little_for_a_statement() {
+    let database = database().await;
+    let held = Held::new();
+    let (group, _writers) = start(&held, &database);
+    let mut waiting = hand_in(&group, &[1]);
+    held.until_begun(&[1]).await;
+    waiting.extend(hand_in(&group, &[1; 64]));
+    held.may_end.add_permits(4);
+    // Half of 64, then of the 32 that are left, and the rest is not worth another half.
+    held.until_begun(&[1, 32, 16, 16]).await;
+    let answers = futures::future::try_join_all(waiting).await;
+    assert_eq!(answers, Ok(vec![1; 65]));
 }
 
 #[tokio::test]
