@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bandit::assign::UnitKey;
 use bandit::experiment::Arm;
+use serde_json::value::RawValue;
 
 use super::problem::Problem;
 use crate::ingest::Assigned;
@@ -62,6 +63,11 @@ impl Assignment {
         serving
             .arm(self.assigned.arm)
             .unwrap_or_else(|| serving.control())
+    }
+
+    /// What the arm to serve means to its service, as JSON.
+    pub(crate) fn config(&self) -> &RawValue {
+        self.live.config(self.arm().id)
     }
 
     /// The lane of the recorded draw.

@@ -8,6 +8,7 @@ use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::calls::{Assignment, Code, Problem, Tracked};
 
@@ -19,7 +20,7 @@ pub(super) type Answer = Response<Full<Bytes>>;
 pub(super) struct AssignAnswer<'a> {
     experiment: &'a str,
     arm: &'a str,
-    config: &'a serde_json::Value,
+    config: &'a RawValue,
     reason: Reason,
     lane: Option<Cow<'a, str>>,
     version: Option<u32>,
@@ -34,7 +35,7 @@ impl<'a> AssignAnswer<'a> {
         Self {
             experiment: assignment.experiment(),
             arm: arm.name.as_str(),
-            config: &arm.config,
+            config: assignment.config(),
             reason: assignment.assigned.reason,
             lane: assignment.lane(),
             version: assignment.version(),

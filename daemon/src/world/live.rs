@@ -11,6 +11,7 @@ use bandit::lanes::{Lane, LaneNumbers};
 use bandit::schedule::{Ramp, Standing, served_traffic};
 use bandit::spec::model::ExperimentSpec;
 use chrono::{DateTime, Utc};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::ingest::Meters;
 use crate::store::StoreError;
@@ -25,6 +26,8 @@ pub struct Live {
     pub revision: Revision,
     /// What one assign needs.
     pub serving: Serving,
+    /// What each arm means to its service, as the JSON that every answer carries: written once, not once an answer.
+    configs: Vec<(ArmId, Box<RawValue>)>,
     /// The spec in force.
     pub spec: Arc<ExperimentSpec>,
     /// When it was started first.
@@ -83,6 +86,11 @@ impl Live {
             .collect();
         let declared = lane_numbers.lanes_of(&spec);
         let lanes = serving_lanes(&declared, &state, &arms, lanes);
+        let configs = arms
+            .iter()
+            .map(|arm| Ok((arm.id, to_raw_value(&arm.config)?)))
+            .collect::<Result<_, serde_json::Error>>()
+            .map_err(|error| StoreError::unreadable(format!("experiment {id}"), error))?;
         let serving = Serving::new(
             spec.key.clone(),
             state,
@@ -101,6 +109,7 @@ impl Live {
             id,
             revision,
             serving,
+            configs,
             spec: Arc::new(spec),
             started_at,
             ramp,
@@ -165,6 +174,12 @@ impl Live {
             exposed,
             held: !self.holds.is_empty(),
         }
+    }
+
+    /// What `arm` means to its service, as JSON; `null` for an arm that is not one of its.
+    pub fn config(&self, arm: ArmId) -> &RawValue {
+        let of_arm = self.configs.iter().find(|(id, _)| *id == arm);
+        of_arm.map_or(RawValue::NULL, |(_, config)| config)
     }
 
     /// Whether new units are assigned.

@@ -168,7 +168,7 @@ fn assigned(assignment: &Assignment) -> Assigned {
     Assigned {
         experiment: assignment.experiment().to_owned(),
         arm: arm.name.to_string(),
-        config: arm.config.to_string(),
+        config: assignment.config().to_string(),
         reason: assignment.assigned.reason.as_str().to_owned(),
         lane: assignment.lane().map(Into::into),
         version: assignment.version(),
