@@ -11,6 +11,7 @@ mod alerts;
 mod apply;
 mod arms;
 mod current;
+mod decision;
 mod emergency;
 mod failure;
 mod guarded;
@@ -37,6 +38,7 @@ use crate::world::WorldHandle;
 
 use failure::Failure;
 
+pub use decision::DECISION_ACTOR;
 pub use emergency::KillSwitch;
 pub use failure::store_refusal;
 pub(crate) use guarded::Guarding;

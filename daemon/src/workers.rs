@@ -125,7 +125,7 @@ impl Workers {
             stop.clone(),
         );
         let deciding = runner("decisions", DECIDE_EVERY, Arc::default()).run(
-            Decider::new(store.clone(), world.clone()),
+            Decider::new(store.clone(), world.clone(), operations.clone()),
             decide_report,
             stop.clone(),
         );

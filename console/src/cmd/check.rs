@@ -25,7 +25,6 @@ struct CheckedExperiment {
     arms: usize,
     policy: String,
     reward: String,
-    not_active: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -58,7 +57,6 @@ fn experiments(read: &SpecFile) -> Vec<CheckedExperiment> {
         arms: spec.arms.len(),
         policy: spec.describe_policies(),
         reward: spec.reward.describe(),
-        not_active: spec::not_active(spec),
         notes: spec::experiment_notes(spec)
             .into_iter()
             .map(|note| note.text)
@@ -107,13 +105,6 @@ fn text(checked: &Checked) -> Text {
                 plain("    "),
                 Span::new(Role::Warn, "note"),
                 plain(format!(": {note}")),
-            ]);
-        }
-        for part in &experiment.not_active {
-            text.line([
-                plain("    "),
-                Span::new(Role::Warn, "not active yet"),
-                plain(format!(": {part}")),
             ]);
         }
     }

@@ -23,9 +23,12 @@ pub(super) fn line(decision: &DecisionLine, text: &mut Text) {
     }
 }
 
-/// The recommendation, its reasons, and the gates that do not hold.
+/// The recommendation, what it does by itself, its reasons, and the gates that do not hold.
 pub(super) fn whole(decision: &Decision, text: &mut Text) {
     line(&decision.line, text);
+    if let Some(acts) = &decision.acts {
+        text.line([Span::new(Role::Warn, "by itself"), plain(": "), plain(acts)]);
+    }
     for reason in &decision.reasons {
         check(reason, text);
     }

@@ -347,6 +347,7 @@ pub(super) fn decision() -> Decision {
             caution: Some("it finds a loser among equal arms in 56-60% (two) and 93-97% (four) of tests".into()),
         },
         preset: "fail_fast".into(),
+        acts: Some("it is not carried out meanwhile: it is held (paused by ana: latency)".into()),
         days_left: Some(5.8),
         reasons: vec![check(
             "p_better",
@@ -486,7 +487,7 @@ pub(super) fn plan() -> PlanReply {
                 )],
             ),
             Change {
-                not_active: vec!["decision.auto (ship): nothing acts by itself yet; decisions are recommended, and an operator acts".into()],
+                not_active: vec![],
                 holds: vec!["rolled back by ana: kept".into()],
                 ..change(
                     "search_ranker",

@@ -69,6 +69,10 @@ pub(super) fn whole(
             width,
         ));
     }
+    if let Some(acts) = &decision.acts {
+        let acts = format!("{}.", text::capital(acts));
+        lines.extend(wrapped(theme, Role::Accent, &acts, width));
+    }
     if !decision.reasons.is_empty() {
         lines.push(heading(theme, "Reasons", width));
         lines.extend(checks(&decision.reasons, theme, width));

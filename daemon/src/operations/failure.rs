@@ -5,6 +5,7 @@ use protocol::refusal::{Code, Refusal, Retry};
 
 use crate::store::versions::PublishError;
 use crate::store::{StoreError, TransactionError};
+use crate::workers::decide::DecideError;
 
 /// Why an operation could not be judged or carried out.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,9 @@ pub(super) enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Publish(PublishError),
+    /// The decision could not be looked at again.
+    #[error(transparent)]
+    Look(DecideError),
     /// It is not to be done; comes before anything was written, so that a mutation can commit it with its audit row.
     #[error("{0}")]
     Refused(Refusal),
@@ -31,6 +35,15 @@ impl From<Refusal> for Failure {
     }
 }
 
+impl From<DecideError> for Failure {
+    fn from(error: DecideError) -> Self {
+        match error {
+            DecideError::Store(error) => Self::Store(error),
+            error => Self::Look(error),
+        }
+    }
+}
+
 impl From<PublishError> for Failure {
     fn from(error: PublishError) -> Self {
         match error {
@@ -45,7 +58,7 @@ impl TransactionError for Failure {
         match self {
             Self::Store(error) => Some(error),
             Self::Publish(error) => error.store_error(),
-            Self::Refused(_) | Self::Illegal { .. } => None,
+            Self::Look(_) | Self::Refused(_) | Self::Illegal { .. } => None,
         }
     }
 }
@@ -55,7 +68,9 @@ impl From<Failure> for Refusal {
         match failure {
             Failure::Store(error) => store_refusal(&error),
             Failure::Refused(refusal) => refusal,
-            failure @ (Failure::Publish(_) | Failure::Illegal { .. }) => internal(&failure),
+            failure @ (Failure::Publish(_) | Failure::Look(_) | Failure::Illegal { .. }) => {
+                internal(&failure)
+            }
         }
     }
 }

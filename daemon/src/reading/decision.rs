@@ -1,12 +1,15 @@
 //! What is recommended, as a console sees it.
 
-use bandit::decision::{Check, Status};
+use bandit::decision::{Acts, Check, Status};
 use bandit::experiment::{ArmId, RunState};
 use protocol::decision::{Decision, DecisionCheck, DecisionLine, DecisionNumbers};
+
+use sqlx::PgConnection;
 
 use super::ReadingError;
 use crate::store::decisions::{self, Line, Recorded};
 use crate::store::{Store, StoreError};
+use crate::workers::decide::auto;
 use crate::world::Live;
 
 /// The newest decision on an experiment, if its file says when to end and it has been looked at.
@@ -16,9 +19,12 @@ pub(super) async fn decision(store: &Store, live: &Live) -> Result<Option<Decisi
     }
     let mut connection = store.session().await?;
     match decisions::newest(&mut connection, live.id).await {
-        Ok(recorded) => Ok(recorded.map(|recorded| whole(live, &recorded))),
+        Ok(Some(recorded)) => {
+            let acts = acts(&mut connection, live, &recorded).await?;
+            Ok(Some(whole(live, &recorded, acts)))
+        }
         // Of another build: the next look writes one that can be read.
-        Err(StoreError::Unreadable { .. }) => Ok(None),
+        Ok(None) | Err(StoreError::Unreadable { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -44,7 +50,28 @@ fn applies(live: &Live) -> bool {
     open && live.spec.decision.is_some()
 }
 
-fn whole(live: &Live, recorded: &Recorded) -> Decision {
+/// What it does by itself, in words.
+async fn acts(
+    connection: &mut PgConnection,
+    live: &Live,
+    recorded: &Recorded,
+) -> Result<Option<String>, StoreError> {
+    let spec = live.spec.decision.as_ref();
+    let Some(spec) = spec.filter(|spec| !spec.auto.is_empty()) else {
+        return Ok(None);
+    };
+    let said = match auto::judge(connection, live, spec, &recorded.decision).await? {
+        Acts::Never => {
+            let auto: Vec<&str> = spec.auto.iter().map(|it| it.word()).collect();
+            format!("without asking it would {}", auto.join(" or "))
+        }
+        Acts::Now => "it is carried out without asking at the next look".to_owned(),
+        Acts::Waits(why) => format!("it is not carried out meanwhile: {why}"),
+    };
+    Ok(Some(said))
+}
+
+fn whole(live: &Live, recorded: &Recorded, acts: Option<String>) -> Decision {
     let decision = &recorded.decision;
     let check = |check: &Check| DecisionCheck {
         name: check.name.clone(),
@@ -83,6 +110,7 @@ fn whole(live: &Live, recorded: &Recorded) -> Decision {
             caution: decision.caution.clone(),
         },
         preset: decision.rules.preset.word().to_owned(),
+        acts,
         days_left: decision.days_left,
         reasons: decision.reasons.iter().map(check).collect(),
         gates: decision.gates.iter().map(check).collect(),

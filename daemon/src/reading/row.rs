@@ -2,7 +2,6 @@
 
 use bandit::lanes::Lane;
 use bandit::scale::Scale;
-use bandit::spec;
 use bandit::spec::model::GuardrailSpec;
 use chrono::{DateTime, Utc};
 use protocol::experiments::{GuardrailRow, RewardScale, Row};
@@ -23,10 +22,8 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
     let lane = live.leading_lane();
     let stats = figures.leading.unwrap_or(&nothing);
     let believed = beliefs.of(live, lane, stats);
-    let mut not_active = spec::not_active(&live.spec);
-    if let Some(problem) = believed.problem {
-        not_active.push(format!("P(best): {problem}"));
-    }
+    let problem = believed.problem.iter();
+    let not_active = problem.map(|it| format!("P(best): {it}")).collect();
     let published = live.published.iter().find(|it| it.lane == lane.id);
     let (state_by, state_why) = by_and_why(&live.serving.state);
     Row {

@@ -98,6 +98,18 @@ pub async fn resolve(
     Ok(())
 }
 
+/// The keys of the experiments that have an open alert whose identity is `<kind>/<key>`.
+pub async fn open_of(tx: &mut PgConnection, kind: &str) -> Result<Vec<String>, StoreError> {
+    let identities: Vec<String> = sql::query_scalar(
+        "select identity from alerts where resolved_at is null and starts_with(identity, $1 || '/')",
+    )
+    .bind(kind)
+    .fetch_all(tx)
+    .await?;
+    let keys = identities.iter().filter_map(|it| it.split_once('/'));
+    Ok(keys.map(|(_, key)| key.to_owned()).collect())
+}
+
 /// The alert of this number, locked until the transaction ends.
 pub async fn find(tx: &mut PgConnection, number: u64) -> Result<Option<Alert>, StoreError> {
     rows::numbered(tx, number).await

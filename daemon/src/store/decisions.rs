@@ -135,6 +135,22 @@ fn line(
     (ExperimentId(experiment), line)
 }
 
+/// Notes that the row that speaks from `decided_at` on was carried out.
+pub async fn mark_acted(
+    tx: &mut PgConnection,
+    experiment: ExperimentId,
+    decided_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sql::query(
+        "update experiment_decisions set acted = true where experiment_id = $1 and decided_at = $2",
+    )
+    .bind(experiment.0)
+    .bind(decided_at)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Writes a row, or renews the one that began at the same instant.
 pub async fn put(
     tx: &mut PgConnection,

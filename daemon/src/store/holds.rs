@@ -135,6 +135,40 @@ pub async fn any(tx: &mut PgConnection, experiment: ExperimentId) -> Result<bool
     Ok(held)
 }
 
+/// The holds on the state of an experiment, oldest first: what paused, stopped or rolled it back.
+pub async fn of_state(
+    connection: &mut PgConnection,
+    experiment: ExperimentId,
+) -> Result<Vec<Hold>, StoreError> {
+    let rows: Vec<HoldRow> = sql::query_as(
+        "select experiment_id, kind, arm, reason, placed_by from experiment_holds
+         where experiment_id = $1 and arm is null and released_at is null order by placed_at",
+    )
+    .bind(experiment.0)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| hold(row).1).collect())
+}
+
+/// Whether a quarantine that `placed_by` put on an arm was ever released.
+pub async fn was_released(
+    connection: &mut PgConnection,
+    experiment: ExperimentId,
+    arm: ArmId,
+    placed_by: &str,
+) -> Result<bool, StoreError> {
+    let released: bool = sql::query_scalar(
+        "select exists (select from experiment_holds
+             where experiment_id = $1 and arm = $2 and placed_by = $3 and released_at is not null)",
+    )
+    .bind(experiment.0)
+    .bind(arm.0.cast_signed())
+    .bind(placed_by)
+    .fetch_one(connection)
+    .await?;
+    Ok(released)
+}
+
 /// The holds on every experiment that has any, oldest first.
 pub async fn active(
     connection: &mut PgConnection,

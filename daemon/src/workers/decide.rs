@@ -1,28 +1,31 @@
 //! The decision worker: looks at running experiments that declare when to end, and records what it would do.
 //!
-//! It recommends. Nothing here changes an experiment.
+//! It recommends. Where the file lets a decision act, it asks the operations to, which look again under their lock.
 //!
 //! Cadence: a round every few seconds compares instants in memory. An experiment is looked at when its rules say that
 //! another look can tell something new (an hour for weekly cycles, the same part of shorter ones, every 100 outcomes
 //! for `fail_fast`) and outcomes have arrived since the last one, or its longest runtime is over.
 
+pub mod auto;
 pub(super) mod evidence;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bandit::decision::{Decision, Memory, Rules, decide};
-use bandit::experiment::{ExperimentId, Millis};
+use bandit::decision::{Decision, Memory, Rules, decide, may_act};
+use bandit::experiment::{ExperimentId, Millis, RunState};
 use bandit::probability::QuadratureError;
 use bandit::spec::model::DecisionSpec;
 use chrono::{DateTime, TimeDelta, Utc};
+use protocol::refusal::{Code, Refusal};
 use sqlx::PgConnection;
 
 use super::runner::{Round, Work};
+use crate::operations::Operations;
 use crate::store::decisions::{self, Recorded};
 use crate::store::leases::{Deposed, Lease};
 use crate::store::versions::running_for;
-use crate::store::{Store, StoreError, TransactionError, TxFuture, fold, state};
+use crate::store::{Store, StoreError, TransactionError, TxFuture, alerts, fold, state};
 use crate::world::{Live, WorldHandle};
 
 /// An hour: a row of history at most that often while nothing changes, however short the cycle is.
@@ -63,8 +66,18 @@ impl TransactionError for DecideError {
 pub struct Decider {
     store: Store,
     world: WorldHandle,
+    operations: Operations,
     looked: BTreeMap<ExperimentId, Looked>,
     looks_of_a_run: usize,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Whether the decision is another one than before.
+    pub changed: bool,
+    /// The decision as it is stored.
+    pub recorded: Recorded,
 }
 
 /// A look at an experiment.
@@ -84,10 +97,11 @@ struct Due {
 
 impl Decider {
     /// A worker that has not looked yet.
-    pub fn new(store: Store, world: WorldHandle) -> Self {
+    pub fn new(store: Store, world: WorldHandle, operations: Operations) -> Self {
         Self {
             store,
             world,
+            operations,
             looked: BTreeMap::new(),
             looks_of_a_run: LOOKS,
         }
@@ -155,6 +169,59 @@ impl Decider {
     }
 }
 
+impl Decider {
+    /// Ends the alerts of what was done without asking, once nothing is left of it: an experiment that was stopped is
+    /// archived, an arm that was closed is open again.
+    async fn settle(&self, lease: &Lease) -> Result<(), DecideError> {
+        let world = &self.world.load();
+        let stands = |key: &str| {
+            let Some(live) = world.get(key) else {
+                return true;
+            };
+            match live.serving.state {
+                RunState::Stopped { .. } => true,
+                RunState::Draft | RunState::Archived { .. } => false,
+                RunState::Running { .. }
+                | RunState::Paused { .. }
+                | RunState::RolledBack { .. } => {
+                    live.serving.arms.iter().any(|arm| arm.quarantined)
+                }
+            }
+        };
+        let settled = self.store.run_led_tx("decision alerts", lease, |tx| {
+            TxFuture::new(async move {
+                let now = fold::now(tx).await?;
+                for key in alerts::open_of(tx, "decision").await? {
+                    if !stands(&key) {
+                        alerts::resolve(tx, &format!("decision/{key}"), now).await?;
+                    }
+                }
+                Ok::<_, DecideError>(())
+            })
+        });
+        settled.await
+    }
+
+    /// Does what a look has found, where the file lets it; says what was done. One experiment that cannot be changed
+    /// does not keep the others waiting.
+    async fn act(&self, live: &Arc<Live>, recorded: &Recorded) -> Result<Option<String>, Refusal> {
+        let spec = live.spec.decision.as_ref();
+        if !spec.is_some_and(|spec| may_act(spec, recorded.decision.choice)) {
+            return Ok(None);
+        }
+        let acted = self.operations.act_on_decision(live, recorded, None).await;
+        match acted {
+            Ok(done) => Ok(done.map(|done| done.outcome)),
+            Err(refusal) if refusal.code == Code::Unavailable => Err(refusal),
+            Err(refusal) => {
+                let experiment = live.serving.key.as_str();
+                tracing::error!(target: "pitboss::worker", experiment, %refusal, "decision not carried out");
+                Ok(None)
+            }
+        }
+    }
+}
+
 impl Work for Decider {
     async fn run(
         &mut self,
@@ -163,15 +230,16 @@ impl Work for Decider {
         let candidates = self.candidates();
         let running: BTreeSet<ExperimentId> = candidates.iter().map(|(live, _)| live.id).collect();
         self.looked.retain(|id, _| running.contains(id));
-        let (mut looks, mut changes) = (0_usize, 0_usize);
+        let (mut looks, mut changes, mut acted) = (0_usize, 0_usize, Vec::new());
         let mut due = self.due(candidates).await?;
         let again = due.len() > self.looks_of_a_run;
         due.truncate(self.looks_of_a_run);
         for due in due {
             match led_look(&self.store, &due.live, &due.rules, lease).await {
-                Ok(changed) => {
+                Ok(found) => {
                     looks += 1;
-                    changes += usize::from(changed);
+                    changes += usize::from(found.changed);
+                    acted.extend(self.act(&due.live, &found.recorded).await?);
                 }
                 // One experiment that cannot be judged does not keep the others waiting.
                 Err(error @ (DecideError::Quadrature(_) | DecideError::Ended)) => {
@@ -183,20 +251,23 @@ impl Work for Decider {
             self.looked.insert(due.live.id, due.looked);
         }
         metrics::counter!("pitboss_decision_looks_total").increment(looks as u64);
+        self.settle(lease).await?;
+        let looked = format!("of {} looked at {looks}, {changes} changed", running.len());
+        acted.push(looked);
         Ok(Round {
-            detail: format!("of {} looked at {looks}, {changes} changed", running.len()),
+            detail: acted.join("; "),
             again,
         })
     }
 }
 
-/// One look under `lease`, committed; says whether the decision changed.
+/// One look under `lease`, committed.
 pub async fn led_look(
     store: &Store,
     live: &Live,
     rules: &Rules,
     lease: &Lease,
-) -> Result<bool, DecideError> {
+) -> Result<Found, DecideError> {
     store
         .run_led_tx("decide", lease, |tx| {
             TxFuture::new(async move {
@@ -213,7 +284,7 @@ pub async fn look(
     live: &Live,
     rules: &Rules,
     now: DateTime<Utc>,
-) -> Result<bool, DecideError> {
+) -> Result<Found, DecideError> {
     let before = match decisions::newest(tx, live.id).await {
         Ok(before) => before,
         // Of another build: the look goes on without its memory, and writes a row that can be read.
@@ -223,11 +294,9 @@ pub async fn look(
         }
         Err(error) => return Err(error.into()),
     };
-    if before
-        .as_ref()
-        .is_some_and(|before| before.looked_at >= now)
-    {
-        return Ok(false);
+    if let Some(recorded) = before.clone().filter(|before| before.looked_at >= now) {
+        let changed = false;
+        return Ok(Found { changed, recorded });
     }
     let evidence = evidence::gather(tx, live, rules, now).await?;
     let memory = before
@@ -237,9 +306,9 @@ pub async fn look(
     let changed = before
         .as_ref()
         .is_none_or(|before| before.decision.choice != decision.choice);
-    let row = row(before, decision, rules, now);
-    decisions::put(tx, live.id, &row).await?;
-    Ok(changed)
+    let recorded = row(before, decision, rules, now);
+    decisions::put(tx, live.id, &recorded).await?;
+    Ok(Found { changed, recorded })
 }
 
 /// A change begins a row, and so does a day; other looks renew the row there is.

@@ -12,10 +12,15 @@ use chrono::{DateTime, Utc};
 use protocol::refusal::{Code, Refusal};
 
 use super::runner::{Round, Work};
+use crate::alerts::lifecycle::Severity;
 use crate::operations::{Errand, Operations, store_refusal};
+use crate::store::alerts::{self, Report};
 use crate::store::leases::Lease;
-use crate::store::{Store, StoreError, fold, ramps};
+use crate::store::{Store, StoreError, TxFuture, fold, ramps};
 use crate::world::{Live, WorldHandle};
+
+/// What its alerts are of.
+const ROLE: &str = "schedule";
 
 /// The schedule worker.
 #[derive(Debug)]
@@ -23,8 +28,11 @@ pub struct Schedules {
     store: Store,
     world: WorldHandle,
     operations: Operations,
-    /// Whose ramp has been waiting for its samples for too long, as it was told last.
-    late: BTreeSet<ExperimentId>,
+    /// Whose ramp has been waiting for its samples for too long, as it was told last; `None` before the first run of
+    /// a term.
+    late: Option<BTreeSet<ExperimentId>>,
+    /// In which it led last.
+    term: Option<i64>,
 }
 
 /// What a run did.
@@ -45,7 +53,8 @@ impl Schedules {
             store,
             world,
             operations,
-            late: BTreeSet::new(),
+            late: None,
+            term: None,
         }
     }
 
@@ -58,7 +67,7 @@ impl Schedules {
         };
         let ripe = self.ripe(scheduled, at).await;
         let (now, ripe) = ripe.map_err(|error| store_refusal(&error))?;
-        let mut late = BTreeSet::new();
+        let mut late = BTreeMap::new();
         for (live, exposed) in ripe {
             let standing = live.standing(exposed);
             match look(&standing, now) {
@@ -70,17 +79,51 @@ impl Schedules {
                     need,
                     late: true,
                 }) => {
-                    late.insert(live.id);
-                    if !self.late.contains(&live.id) {
-                        report_late_ramp(&live, have, need);
-                    }
+                    let of = live.id;
+                    late.insert(of, Late { live, have, need });
                 }
                 Next::Waits(_) | Next::At(_) | Next::Nothing => {}
             }
         }
         kept.late = late.len();
-        self.late = late;
+        let told = self.tell(&late, at).await;
+        told.map_err(|error| store_refusal(&error))?;
         Ok(kept)
+    }
+
+    /// Reports the ramps that have become late since the run before, and that others no longer are. The first run cannot
+    /// know what the leader before it has told.
+    async fn tell(
+        &mut self,
+        late: &BTreeMap<ExperimentId, Late>,
+        at: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
+        let now_late: BTreeSet<ExperimentId> = late.keys().copied().collect();
+        if self.late.as_ref() == Some(&now_late) {
+            return Ok(());
+        }
+        let alert = self.store.run_tx("ramp alerts", |tx| {
+            TxFuture::new(async move {
+                let now = match at {
+                    Some(at) => at,
+                    None => fold::now(tx).await?,
+                };
+                for late in late.values() {
+                    alerts::report(tx, &late.report(now)).await?;
+                }
+                let is_late =
+                    |key: &str| late.values().any(|it| it.live.serving.key.as_str() == key);
+                for key in alerts::open_of(tx, ROLE).await? {
+                    if !is_late(&key) {
+                        alerts::resolve(tx, &format!("{ROLE}/{key}"), now).await?;
+                    }
+                }
+                Ok::<_, StoreError>(())
+            })
+        });
+        alert.await?;
+        self.late = Some(now_late);
+        Ok(())
     }
 
     /// Experiments for which something may be due some day.
@@ -150,13 +193,43 @@ impl Schedules {
 
 /// A ramp that has been waiting for its samples for longer than three times its hold: too few users come, or their
 /// exposures do not arrive.
-fn report_late_ramp(live: &Live, have: u64, need: u64) {
-    let experiment = live.serving.key.as_str();
-    tracing::warn!(target: "pitboss::worker", experiment, have, need, "ramp waits for samples");
+#[derive(Debug, Clone)]
+struct Late {
+    live: Arc<Live>,
+    have: u64,
+    need: u64,
+}
+
+impl Late {
+    fn report(&self, at: DateTime<Utc>) -> Report<'static> {
+        let Self { live, have, need } = self;
+        let key = live.serving.key.to_string();
+        let traffic = live.serving.traffic;
+        Report {
+            identity: format!("{ROLE}/{key}"),
+            experiment: Some(live.id),
+            source: ROLE,
+            arm: None,
+            severity: Severity::Warning,
+            summary: format!(
+                "the ramp of {key} stays at {traffic}: {have} of {need} units were exposed there, long after its hold"
+            ),
+            detail: serde_json::json!({ "traffic": traffic, "exposed": have, "min_samples": need }),
+            at,
+            pending: false,
+            key: Some(key),
+        }
+    }
 }
 
 impl Work for Schedules {
-    async fn run(&mut self, _: &Lease) -> Result<Round, Box<dyn std::error::Error + Send + Sync>> {
+    async fn run(
+        &mut self,
+        lease: &Lease,
+    ) -> Result<Round, Box<dyn std::error::Error + Send + Sync>> {
+        if self.term.replace(lease.term) != Some(lease.term) {
+            self.late = None;
+        }
         let Kept {
             scheduled,
             done,

@@ -148,6 +148,11 @@ impl Live {
         (stored, self.head.clone())
     }
 
+    /// The same experiment as a transaction finds it.
+    pub fn as_of(&self, stored: Stored) -> Result<Self, StoreError> {
+        Self::new(stored, self.head.clone(), self.meters.clone())
+    }
+
     /// The same experiment in a state that the database does not know.
     pub(super) fn in_state(&self, state: RunState) -> Result<Self, StoreError> {
         let (mut stored, head) = self.stored();

@@ -2,11 +2,12 @@
 //!
 //! A decision is a pure function of the [`Rules`] a file declares, the [`Evidence`] at one look and the [`Memory`] of
 //! the looks before. It keeps all three and every number that was compared, so that it can be repeated from its row.
-//! It recommends; whether anything acts is said elsewhere.
+//! It recommends; [`acts`] says whether the file lets it act, and whether it does now.
 //!
 //! The evidence is that of the whole experiment: resolved units only, weighted by period (STATS 5.2), from the posteriors
 //! that nothing has shortened or corrected. What an allocation learns from is not good enough to end an experiment with.
 
+mod acts;
 mod adjusted;
 mod choose;
 mod criteria;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::ArmId;
 use crate::spec::model::DecisionPreset;
 
+pub use acts::{Acts, Circumstances, acts, may_act};
 pub use evidence::{
     ArmEvidence, Evidence, GuardrailEvidence, GuardrailStatus, LiftInterval, SampleRatio, Versus,
 };

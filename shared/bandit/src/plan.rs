@@ -19,7 +19,6 @@ use crate::experiment::{Arm, ArmName, ExperimentKey, LaneName, Millis, RunState,
 use crate::policy::Evidence;
 use crate::schedule::Ramp;
 use crate::spec::model::ExperimentSpec;
-use crate::spec::not_active;
 
 /// An experiment as it is now.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,8 +87,6 @@ pub struct Change {
     pub fields: Vec<FieldChange>,
     /// What it means for users, the warnings first.
     pub effects: Vec<Effect>,
-    /// Parts that are accepted but whose engine does not run yet.
-    pub not_active: Vec<String>,
     /// Holds in the way of the declared state and arms: kept, or released if the options say so.
     pub holds: Vec<String>,
     /// Arms whose quarantine is released.
@@ -182,7 +179,6 @@ fn add(spec: &ExperimentSpec) -> Change {
         kind: ChangeKind::Add,
         fields: fields::of_new(spec, verb),
         effects: effects::of_new(spec, verb),
-        not_active: not_active(spec),
         holds: Vec::new(),
         released: Vec::new(),
         verb,
@@ -228,7 +224,6 @@ fn change(plan: &mut Plan, current: &Current, spec: &ExperimentSpec, options: Op
         },
         fields,
         effects,
-        not_active: not_active(spec),
         holds,
         released: released.into_keys().collect(),
         verb,
@@ -245,7 +240,6 @@ fn leave_or_stop(plan: &mut Plan, current: &Current, options: Options) {
             kind: ChangeKind::Stop,
             fields: vec![fields::of_state(&current.state, Verb::Stop)],
             effects: effects::of_stop(current),
-            not_active: Vec::new(),
             holds: Vec::new(),
             released: Vec::new(),
             verb: Some(Verb::Stop),

@@ -1,7 +1,7 @@
 //! The experiment file: text -> typed -> valid, with all problems at once.
 //!
 //! [`parse`] reads a whole file and answers either with every experiment or with every problem, each with its
-//! line and a fix. [`to_toml`] writes a spec back, [`not_active`] lists what is declared ahead of its engine.
+//! line and a fix. [`to_toml`] writes a spec back.
 
 mod arms;
 mod config;
@@ -26,7 +26,7 @@ mod targeting;
 mod text;
 mod write;
 
-pub use describe::{LearningNote, experiment_notes, learning_notes, not_active};
+pub use describe::{LearningNote, experiment_notes, learning_notes};
 pub use policy::policy_kind;
 pub use problem::Problem;
 pub use write::to_toml;

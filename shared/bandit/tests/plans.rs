@@ -208,9 +208,6 @@ fn draw_change(out: &mut String, change: &Change) {
     for hold in &change.holds {
         writeln!(out, "    hold: {hold}").unwrap();
     }
-    for part in &change.not_active {
-        writeln!(out, "    not active yet: {part}").unwrap();
-    }
 }
 
 #[test]

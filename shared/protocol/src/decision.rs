@@ -30,6 +30,9 @@ pub struct Decision {
     pub line: DecisionLine,
     /// The rule: standard, strict or `fail_fast`.
     pub preset: String,
+    /// What it does by itself, or why it does not meanwhile; `None` where the file lets nothing act. Since 1.2.
+    #[serde(default)]
+    pub acts: Option<String>,
     /// Days until the leading arm could be shipped, if it stays as far ahead; `None` if that is not in sight.
     #[serde(default)]
     pub days_left: Option<f64>,

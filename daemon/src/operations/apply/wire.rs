@@ -28,7 +28,6 @@ fn change(change: plan::Change) -> Change {
         kind,
         fields,
         effects,
-        not_active,
         holds,
         released: _,
         verb: _,
@@ -43,7 +42,8 @@ fn change(change: plan::Change) -> Change {
         },
         fields: fields.into_iter().map(field).collect(),
         effects: effects.into_iter().map(effect).collect(),
-        not_active,
+        // Everything that a file may declare has its engine; older consoles expect the list.
+        not_active: Vec::new(),
         holds,
     }
 }

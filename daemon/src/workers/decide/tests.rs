@@ -1,11 +1,14 @@
 //! Decisions on a real database.
 
+mod acting;
+
 use bandit::decision::{Choice, Status};
 use chrono::{DateTime, Utc};
 
 use super::{DecideError, Decider, Rules, look, rules};
 use crate::clock::Clock;
 use crate::http::tests::site::Site;
+use crate::operations::Operations;
 use crate::reading::Reading;
 use crate::store::decisions::{self, Recorded};
 use crate::store::{StoreError, TxFuture};
@@ -38,22 +41,24 @@ max_runtime = "60d"
 
 /// 800 units, all resolved after 25 hours, of which every tenth of blue's and every `green`th of green's bought.
 async fn learned(green: u32) -> Fixture {
-    let fixture = Fixture::start(DECIDED).await;
+    learned_by(DECIDED, &[("blue", 10), ("green", green)]).await
+}
+
+/// The same of the experiment of `text`: of each arm every so many units bought.
+async fn learned_by(text: &str, bought_every: &[(&str, u32)]) -> Fixture {
+    let fixture = Fixture::start(text).await;
     let units: Vec<u32> = (0..800).collect();
     let drawn = fixture.assign_all(&units, fixture.start, true).await;
-    let mut of_arm = [0; 2];
+    let mut of_arm = vec![0; fixture.arms.len()];
     let bought: Vec<Event> = units
         .iter()
         .zip(&drawn)
         .filter(|(_, drawn)| {
             let arm = usize::from(drawn.arm.0);
             of_arm[arm] += 1;
-            let every = if fixture.arms[arm].name.as_str() == "green" {
-                green
-            } else {
-                10
-            };
-            of_arm[arm] % every == 0
+            let name = fixture.arms[arm].name.as_str();
+            let every = bought_every.iter().find(|(arm, _)| *arm == name);
+            of_arm[arm] % every.unwrap().1 == 0
         })
         .map(|(unit, _)| Event {
             unit: *unit,
@@ -94,6 +99,7 @@ async fn look_at(fixture: &Fixture, now: DateTime<Utc>) -> bool {
             TxFuture::new(async move {
                 look(tx, live, rules, now)
                     .await
+                    .map(|found| found.changed)
                     .map_err(|error| match error {
                         DecideError::Store(error) => error,
                         other => StoreError::unreadable("look", other),
@@ -315,7 +321,9 @@ decision = "standard"
     let store = site.database.store.clone();
     let lease = store.take_lease("decisions", "test").await.unwrap();
     let lease = lease.expect("nobody else leads");
-    let mut decider = Decider::new(store, site.port.world.clone());
+    let world = site.port.world.clone();
+    let operations = Operations::new(store.clone(), world.clone());
+    let mut decider = Decider::new(store, world, operations);
     decider.looks_of_a_run = 2;
     for (looked, again) in [(2, true), (1, false), (0, false)] {
         let round = decider.run(&lease).await.unwrap();

@@ -252,7 +252,7 @@ async fn what_passed_while_nobody_was_there_is_made_up_for_at_once() {
 
 #[tokio::test]
 async fn a_gate_waits_for_its_units_and_overdue_steps_are_one() {
-    let (_database, mut daemon) = bench(CHECKOUT).await;
+    let (database, mut daemon) = bench(CHECKOUT).await;
     daemon.run(0).await;
     let exposed = daemon.expose(0..100, minute(10)).await;
     assert!(exposed < 20, "{exposed}");
@@ -261,9 +261,17 @@ async fn a_gate_waits_for_its_units_and_overdue_steps_are_one() {
     assert_eq!((kept.done.len(), kept.late), (0, 0));
     let kept = daemon.schedules.run_at(Some(minute(240))).await.unwrap();
     assert_eq!((kept.done.len(), kept.late), (0, 1), "three holds too long");
+    let alerts = "select identity || ' ' || state from alerts order by opened_at";
+    let alerts = async || -> Vec<String> {
+        let rows = sqlx::query_scalar(alerts).fetch_all(&database.store.pool);
+        rows.await.unwrap()
+    };
+    daemon.run(241).await;
+    assert_eq!(alerts().await, ["schedule/checkout firing"], "told once");
     daemon.expose(100..400, minute(241)).await;
     // 30 % is held for 2 h from when the gate was seen to be open: nothing of it is overdue.
     assert_eq!(daemon.run(300).await.len(), 1);
+    assert_eq!(alerts().await, ["schedule/checkout resolved"]);
     assert_eq!(daemon.serves(), ("running", 0.3));
     assert!(daemon.run(419).await.is_empty());
     // After 10 h without a daemon: 60 % is overdue, and nobody was exposed there.

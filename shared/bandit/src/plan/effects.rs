@@ -1,5 +1,6 @@
 //! What a change means for users, in words with figures: who moves, what is stopped, what new units get.
 
+mod decision;
 mod lanes;
 mod quarantine;
 mod schedule;
@@ -55,6 +56,7 @@ pub(super) fn of_new(spec: &ExperimentSpec, verb: Option<Verb>) -> Vec<Effect> {
         ));
     }
     schedule::of_draft(&mut effects, spec, verb == Some(Verb::Start));
+    decision::acting(&mut effects, spec);
     effects.warnings_first()
 }
 
@@ -85,10 +87,8 @@ pub(super) fn of_change(
     if !current.state.has_started() {
         if verb.is_none() {
             effects.say("a draft: nobody is in");
-        }
-        let scheduled = |field: &FieldChange| field.path.starts_with("schedule.");
-        if verb.is_some() || fields.iter().any(scheduled) {
-            schedule::of_draft(&mut effects, wanted, verb.is_some());
+            schedule::of_changed_draft(&mut effects, wanted, fields);
+            decision::of_change(&mut effects, current, wanted);
         }
         return effects.warnings_first();
     }
@@ -111,6 +111,7 @@ pub(super) fn of_change(
     lanes::of_change(&mut effects, current, wanted);
     let moved = moved || effects.0.len() > said;
     schedule::of_change(&mut effects, current, wanted, fields);
+    decision::of_change(&mut effects, current, wanted);
     split::of_change(&mut effects, current, wanted, quarantines);
     if experiment_notes(&current.spec) != experiment_notes(wanted) {
         learning(&mut effects, wanted);
@@ -148,6 +149,8 @@ fn transition(
             ));
             split::of_new(effects, wanted);
             learning(effects, wanted);
+            schedule::of_draft(effects, wanted, true);
+            decision::acting(effects, wanted);
         }
         Some(Verb::Pause) => effects.warn(format!(
             "new units get {} from now on, unrecorded ({}); units that are in keep their arm",

@@ -1,4 +1,4 @@
-//! A spec in words, for screens and plans; and what of it no engine carries out yet.
+//! A spec in words, for screens and plans.
 
 use std::fmt;
 
@@ -11,21 +11,6 @@ use crate::spec::model::{
     Memory, OnNoData, OnOutage, OnQuarantine, OutcomeSpec, PosteriorKind, RewardSpec, SuccessSpec,
 };
 use crate::spec::{decision, experiment, guardrail, policy, reward};
-
-/// What the spec declares ahead of its engine, one sentence each. `plan` shows them: nothing is silently ignored.
-pub fn not_active(spec: &ExperimentSpec) -> Vec<String> {
-    let mut parts = Vec::new();
-    if let Some(decision) = &spec.decision
-        && !decision.auto.is_empty()
-    {
-        let auto: Vec<&str> = decision.auto.iter().map(|it| it.word()).collect();
-        parts.push(format!(
-            "decision.auto ({}): nothing acts by itself yet; decisions are recommended, and an operator acts",
-            auto.join(", ")
-        ));
-    }
-    parts
-}
 
 /// What an allocation learns from that results and decisions do not, or the other way round.
 #[derive(Debug, Clone, PartialEq, Eq)]

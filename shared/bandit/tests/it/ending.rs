@@ -1,13 +1,13 @@
 //! When an experiment should end: gates, choices, and recommendations that do not come and go.
 
 use bandit::decision::{
-    ArmEvidence, Choice, Decision, Evidence, GuardrailEvidence, GuardrailStatus, LiftInterval,
-    Memory, Rules, SampleRatio, Status, Versus, decide,
+    Acts, ArmEvidence, Choice, Circumstances, Decision, Evidence, GuardrailEvidence,
+    GuardrailStatus, LiftInterval, Memory, Rules, SampleRatio, Status, Versus, acts, decide,
 };
-use bandit::experiment::{ArmId, Millis};
+use bandit::experiment::{ArmId, Millis, RunState};
 use bandit::scale::Scale;
 use bandit::spec::defaults;
-use bandit::spec::model::{DecisionPreset, DecisionSpec};
+use bandit::spec::model::{AutoDecision, DecisionPreset, DecisionSpec};
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
 const BLUE: ArmId = ArmId(1);
@@ -516,5 +516,79 @@ fn a_decision_can_be_read_back_and_repeated() {
 fn nothing_to_compare_keeps_running() {
     for arms in [vec![], vec![control()], vec![treatment(BLUE, "blue", 0.9)]] {
         assert_eq!(standard(&evidence(arms)).choice, Choice::KeepRunning);
+    }
+}
+
+/// What becomes of a decision to ship blue, or of another one.
+fn becomes(decision: &Decision, auto: &[AutoDecision], now: &Circumstances<'_>) -> Acts {
+    let spec = DecisionSpec {
+        auto: auto.to_vec(),
+        ..spec(DecisionPreset::Standard)
+    };
+    acts(decision, &spec, now)
+}
+
+#[test]
+fn a_decision_acts_where_the_file_lets_it_and_nothing_is_in_the_way() {
+    let since = chrono::DateTime::UNIX_EPOCH;
+    let running = RunState::Running { since };
+    let fine = Circumstances {
+        state: &running,
+        held: None,
+        opened_again: false,
+    };
+    let ship = standard(&blue(0.995));
+    let all = [
+        AutoDecision::Ship,
+        AutoDecision::Kill,
+        AutoDecision::KillArm,
+    ];
+    assert_eq!(becomes(&ship, &[AutoDecision::Ship], &fine), Acts::Now);
+    assert_eq!(becomes(&ship, &all[1..], &fine), Acts::Never);
+    let keep = standard(&blue(0.6));
+    assert_eq!(keep.choice, Choice::KeepRunning);
+    assert_eq!(becomes(&keep, &all, &fine), Acts::Never);
+
+    let (by, why) = ("ana".to_owned(), "latency".to_owned());
+    let paused = RunState::Paused { since, by, why };
+    let held = "paused by ana: latency";
+    let mut watched = ship.clone();
+    let gate = watched.gates.iter_mut().find(|it| it.name == "guardrails");
+    let gate = gate.unwrap();
+    (gate.status, gate.text) = (Status::Unknown, "not known yet: errors".to_owned());
+    for (decision, now, why) in [
+        (
+            &ship,
+            Circumstances {
+                state: &paused,
+                ..fine
+            },
+            "it is paused",
+        ),
+        (
+            &ship,
+            Circumstances {
+                held: Some(held),
+                ..fine
+            },
+            "it is held (paused by ana: latency)",
+        ),
+        (
+            &watched,
+            fine,
+            "its guardrails do not pass (not known yet: errors)",
+        ),
+        (
+            &ship,
+            Circumstances {
+                opened_again: true,
+                ..fine
+            },
+            "a person has opened the arm again after a decision closed it",
+        ),
+    ] {
+        let waits = Acts::Waits(why.to_owned());
+        assert_eq!(becomes(decision, &all, &now), waits);
+        assert_eq!(becomes(decision, &[], &now), Acts::Never);
     }
 }

@@ -44,6 +44,18 @@ pub(super) fn of_draft(effects: &mut Effects, spec: &ExperimentSpec, starts: boo
     ends(effects, spec);
 }
 
+/// Of a draft whose schedule is changed.
+pub(super) fn of_changed_draft(
+    effects: &mut Effects,
+    wanted: &ExperimentSpec,
+    fields: &[FieldChange],
+) {
+    let scheduled = |field: &FieldChange| field.path.starts_with("schedule.");
+    if fields.iter().any(scheduled) {
+        of_draft(effects, wanted, false);
+    }
+}
+
 /// Of one that has started and whose schedule is changed.
 pub(super) fn of_change(
     effects: &mut Effects,
