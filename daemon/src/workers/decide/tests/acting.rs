@@ -181,6 +181,30 @@ async fn an_arm_that_is_worse_is_quarantined_and_stays_open_once_a_person_has_op
 }
 
 #[tokio::test]
+async fn an_experiment_whose_every_treatment_is_worse_is_stopped_where_the_file_lets_it() {
+    let text = format!("{DECIDED}auto = [\"kill\"]\n");
+    let fixture = learned_by(&text, &[("blue", 3), ("green", 10)]).await;
+    let now = fixture.start + hours(26);
+    look_at(&fixture, now).await;
+    let recorded = newest(&fixture).await;
+    assert_eq!(recorded.decision.choice, Choice::Kill);
+    let daemon = Daemon::start(&fixture).await;
+    assert_eq!(daemon.act(&recorded, now).await.as_deref(), Some("stopped"));
+    let live = daemon.live();
+    let RunState::Stopped { shipped, by, .. } = &live.serving.state else {
+        panic!("{:?}", live.serving.state);
+    };
+    assert_eq!((*shipped, by.as_str()), (None, "pitbossd (decision)"));
+    let mut connection = fixture.store().pool.acquire().await.unwrap();
+    let held = holds::of_state(&mut connection, fixture.id).await.unwrap();
+    assert_eq!((held.len(), held[0].kind.as_str()), (1, "stop"));
+    drop(connection);
+    assert_eq!(audited(&fixture).await, [by_decision("stop")]);
+    assert_eq!(acted(&fixture).await, [true]);
+    assert_eq!(alerts(&fixture).await, ["decision/checkout firing"]);
+}
+
+#[tokio::test]
 async fn what_the_look_under_the_lock_does_not_find_is_not_done() {
     let fixture = learned_by(&acting(), &[("blue", 10), ("green", 9)]).await;
     let now = fixture.start + hours(26);
