@@ -124,7 +124,7 @@ async fn lane_details(
             version: published.map_or(0, |it| it.version.0),
             published_at: published.map(|it| it.at),
             floor: lane.policy.floor.get(),
-            burn_in: published.and_then(|it| it.burn_in.clone()),
+            burn_in: live.burn_in(lane.id).map(str::to_owned),
             arms: arm_rows(live, lane.id, stats, &believed),
             allocation: history
                 .iter()

@@ -177,7 +177,7 @@ fn lane_results(
                 high: interval.high,
             }
         }),
-        burn_in: published.and_then(|lane| lane.burn_in.clone()),
+        burn_in: live.burn_in(lane.id).map(str::to_owned),
         arms: arm_rows(live, lane.id, stats, &believed),
         evidence: None,
         learns_from: learns_from(live, lane),

@@ -49,8 +49,8 @@ pub(super) fn row(live: &Live, figures: OfOne<'_>, beliefs: &Beliefs, now: DateT
         assigned: figures.assigned,
         version: published.map_or(0, |lane| lane.version.0),
         published_at: published.map(|lane| lane.at),
-        burn_in: published
-            .and_then(|lane| lane.burn_in.as_deref())
+        burn_in: live
+            .burn_in(lane.id)
             .map(|recorded| burn_in_now(live, lane, stats, recorded, now)),
         arms: arm_rows(live, lane.id, stats, &believed),
         guardrails: guardrails(live, figures.guardrails),

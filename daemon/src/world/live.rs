@@ -192,6 +192,15 @@ impl Live {
         matches!(self.serving.state, RunState::Running { .. })
     }
 
+    /// Why the split of `lane` is still even; `None` once burn-in is over, or everything is.
+    pub fn burn_in(&self, lane: LaneId) -> Option<&str> {
+        if self.serving.state.is_over() {
+            return None;
+        }
+        let published = self.published.iter().find(|it| it.lane == lane)?;
+        published.burn_in.as_deref()
+    }
+
     /// The name of a lane, in force or not; its number where a newer daemon gave it one that was not read yet.
     pub fn lane_name(&self, lane: LaneId) -> Cow<'_, str> {
         let name = self.lane_numbers.name(lane);

@@ -228,12 +228,12 @@ async fn nothing_is_done_to_what_is_paused_and_the_screen_says_why() {
     look_at(&fixture, now).await;
     let recorded = newest(&fixture).await;
     let daemon = Daemon::start(&fixture).await;
-    let said = async || {
+    let detail = async || {
         let clock = Clock::fake(now);
         let reading = Reading::new(fixture.store().clone(), daemon.world.clone(), clock, SECRET);
-        let detail = reading.detail("checkout").await.unwrap();
-        detail.decision.unwrap().acts.unwrap()
+        reading.detail("checkout").await.unwrap()
     };
+    let said = async || detail().await.decision.unwrap().acts.unwrap();
     assert_eq!(
         said().await,
         "it is carried out without asking at the next look"
@@ -258,7 +258,10 @@ async fn nothing_is_done_to_what_is_paused_and_the_screen_says_why() {
         .execute("update experiment_holds set released_at = now()")
         .await;
     daemon.world.refresh().await;
+    assert!(detail().await.row.burn_in.is_some());
     assert_eq!(daemon.act(&recorded, now).await.as_deref(), Some("stopped"));
+    // What is over has no split that is still even.
+    assert_eq!(detail().await.row.burn_in, None);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub(super) fn acting(effects: &mut Effects, spec: &ExperimentSpec) {
     for auto in spec.decision.iter().flat_map(|decision| &decision.auto) {
         effects.warn(match auto {
             AutoDecision::Ship => {
-                "decision.auto: the winner is shipped without asking: it stops for good, and everyone gets that arm"
+                "decision.auto: the winner is shipped without asking: it stops for good, and everyone gets that arm; on overwhelming evidence even before min_runtime"
                     .to_owned()
             }
             AutoDecision::Kill => format!(
