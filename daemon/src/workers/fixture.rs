@@ -1,6 +1,8 @@
 //! For tests: a started experiment on a database of its own, units that are assigned at any time, and folds
 //! that happen when the test says so.
 
+mod part;
+
 use bandit::assign::{Decision, Stored, UnitKey, decide};
 use bandit::experiment::{Arm, ExperimentId, Revision, RunState};
 use bandit::lanes::LaneNumbers;
@@ -18,6 +20,8 @@ use crate::store::units::Drawn;
 use crate::store::versions::{self, Change};
 use crate::store::{Store, StoreError, TxFuture, revisions};
 use crate::testing::{TestDatabase, database};
+
+pub(crate) use part::Part;
 
 /// Two arms, a window of a day, an hour of grace, an even split until 40 rewards an arm.
 pub(crate) const CHECKOUT: &str = r#"

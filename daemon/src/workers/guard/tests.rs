@@ -4,13 +4,12 @@ use bandit::experiment::ArmId;
 use bandit::guardrail::{Subject, Verdict};
 use bandit::spec::model::GuardrailAction;
 use protocol::guardrails::OverrideRequest;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::*;
 use crate::operations::Caller;
 use crate::store::guardrails::{Kept, Memory, Place};
-use crate::workers::fixture::{Event, Fixture};
+use crate::workers::fixture::{Event, Fixture, Part};
 
 fn checkout(guardrail: &str) -> String {
     format!(
@@ -30,53 +29,35 @@ name = "errors"
 
 const ERRORS: &str = "kind = \"error_rate\"\nevent = \"error\"\nlimit = \"1%\"\naction = \"rollback\"\nmin_samples = 50";
 
-/// One daemon's part: a world that it keeps fresh, and its guardrail worker.
+/// One of several daemons, with its guardrail worker.
 struct Daemon {
-    world: WorldHandle,
-    operations: Operations,
+    part: Part,
     guard: Guard,
     lease: Lease,
-    stop: CancellationToken,
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
 }
 
 impl Daemon {
     async fn start(store: &Store) -> Self {
-        let (world, refresher) = WorldHandle::open(store.clone()).await.unwrap();
-        let stop = CancellationToken::new();
-        tokio::spawn(refresher.run(stop.clone()));
-        let operations = Operations::new(store.clone(), world.clone());
+        let part = Part::start(store).await;
+        let (world, operations) = (part.world.clone(), part.operations.clone());
         // Both hold the same lease in these tests: two leaders at once.
         let lease = store.take_lease("guardrails", "a").await.unwrap().unwrap();
         Self {
-            guard: Guard::new(store.clone(), world.clone(), operations.clone()),
-            world,
-            operations,
+            guard: Guard::new(store.clone(), world, operations),
+            part,
             lease,
-            stop,
         }
     }
 
     async fn look(&mut self, now: DateTime<Utc>) -> Option<Act> {
-        self.world.refresh().await;
-        let live = self.world.load().get("checkout").cloned().unwrap();
+        self.part.world.refresh().await;
+        let live = self.part.live("checkout");
         let lease = self.lease.clone();
         self.guard.look(&live, now, &lease).await.unwrap()
     }
 
     fn state(&self) -> &'static str {
-        self.world
-            .load()
-            .get("checkout")
-            .unwrap()
-            .serving
-            .state
-            .name()
+        self.part.live("checkout").serving.state.name()
     }
 }
 
@@ -201,7 +182,7 @@ async fn an_arm_that_fails_rolls_back_within_two_looks_and_says_why() {
     let ended = "update experiments set state = 'stopped', run_state = jsonb_set(run_state, '{state}', '\"stopped\"') || '{\"shipped\": null}'";
     fixture.execute(ended).await;
     let lease = daemon.lease.clone();
-    daemon.world.refresh().await;
+    daemon.part.world.refresh().await;
     daemon.guard.run(&lease).await.unwrap();
     let open: i64 = sqlx::query_scalar("select count(*) from alerts where resolved_at is null")
         .fetch_one(&fixture.store().pool)
@@ -223,7 +204,7 @@ async fn one_broken_arm_is_closed_and_a_second_one_rolls_back() {
     );
     assert_eq!(daemon.state(), "running");
     let open = |daemon: &Daemon| {
-        let world = daemon.world.load();
+        let world = daemon.part.world.load();
         let live = world.get("checkout").unwrap();
         live.serving
             .arms
@@ -423,6 +404,7 @@ async fn an_override_keeps_it_from_acting_until_the_condition_clears() {
         via: "test".to_owned(),
     };
     let refused = daemon
+        .part
         .operations
         .override_guardrail(ask(None), ana())
         .await
@@ -433,6 +415,7 @@ async fn an_override_keeps_it_from_acting_until_the_condition_clears() {
         ..ask(None)
     };
     let refused = daemon
+        .part
         .operations
         .override_guardrail(wrong, ana())
         .await
@@ -443,6 +426,7 @@ async fn an_override_keeps_it_from_acting_until_the_condition_clears() {
     traffic(&fixture, 0, 0..2_400, ("error", None), &[("green", 10)]).await;
     assert_eq!(daemon.look(after(&fixture, 0, 30)).await, None);
     let done = daemon
+        .part
         .operations
         .override_guardrail(ask(None), ana())
         .await

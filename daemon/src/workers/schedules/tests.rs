@@ -6,7 +6,6 @@ use bandit::spec::model::Attributes;
 use chrono::TimeDelta;
 use protocol::control::{AuditQuery, VerbRequest};
 use protocol::plans::{ApplyRequest, PlanRequest};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::*;
@@ -15,6 +14,7 @@ use crate::store::TxFuture;
 use crate::store::assignments::{self, Draw};
 use crate::store::audit;
 use crate::testing::{TestDatabase, database};
+use crate::workers::fixture::Part;
 use crate::workers::fold::{self as folding, RewardSpecs};
 use crate::world::snapshot;
 
@@ -49,33 +49,18 @@ fn tenth() -> Share {
     Share::new(0.1).unwrap()
 }
 
-/// One daemon's part: a world that it keeps fresh, and its schedule worker.
+/// One of several daemons, with its schedule worker.
 struct Daemon {
-    world: WorldHandle,
-    operations: Operations,
+    part: Part,
     schedules: Schedules,
-    stop: CancellationToken,
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
 }
 
 impl Daemon {
     async fn start(store: &Store) -> Self {
-        let (world, refresher) = WorldHandle::open(store.clone()).await.unwrap();
-        let stop = CancellationToken::new();
-        tokio::spawn(refresher.run(stop.clone()));
-        let operations = Operations::new(store.clone(), world.clone());
-        let schedules = Schedules::new(store.clone(), world.clone(), operations.clone());
-        Self {
-            world,
-            operations,
-            schedules,
-            stop,
-        }
+        let part = Part::start(store).await;
+        let (world, operations) = (part.world.clone(), part.operations.clone());
+        let schedules = Schedules::new(store.clone(), world, operations);
+        Self { part, schedules }
     }
 
     /// A run after so many minutes.
@@ -85,7 +70,7 @@ impl Daemon {
     }
 
     fn live(&self) -> Arc<Live> {
-        Arc::clone(self.world.load().get(KEY).unwrap())
+        self.part.live(KEY)
     }
 
     /// State and traffic as they are served.
@@ -101,14 +86,14 @@ impl Daemon {
             prune: false,
             release_holds: false,
         };
-        let planned = self.operations.plan(&plan).await.unwrap();
+        let planned = self.part.operations.plan(&plan).await.unwrap();
         let request = ApplyRequest {
             plan,
             base_revision: planned.base_revision,
             reason: "because".into(),
             request_id: Uuid::now_v7(),
         };
-        let applied = self.operations.apply(request, ana()).await.unwrap();
+        let applied = self.part.operations.apply(request, ana()).await.unwrap();
         applied.changed
     }
 
@@ -119,7 +104,11 @@ impl Daemon {
             request_id: Uuid::now_v7(),
             expect_revision: None,
         };
-        self.operations.act(verb, request, ana()).await.unwrap();
+        self.part
+            .operations
+            .act(verb, request, ana())
+            .await
+            .unwrap();
     }
 
     /// Units come; those in the traffic are exposed, and folded. Says how many there are.
@@ -293,13 +282,13 @@ async fn a_gate_waits_for_its_units_and_overdue_steps_are_one() {
 async fn of_two_leaders_one_has_an_effect() {
     let (database, mut one) = bench(CHECKOUT).await;
     let mut other = Daemon::start(&database.store).await;
-    one.world.refresh().await;
+    one.part.world.refresh().await;
     for at in [0, 24 * 60, 200 * 24 * 60] {
         let (first, second) = futures::future::join(one.run(at), other.run(at)).await;
         // The second finds nothing to do, or what the first was told.
         assert!(!first.is_empty() || !second.is_empty());
-        one.world.refresh().await;
-        other.world.refresh().await;
+        one.part.world.refresh().await;
+        other.part.world.refresh().await;
     }
     let done = audit(&database.store).await;
     assert_eq!(done[1..], by_schedule(&["start", "stop", "archive"]));
@@ -314,6 +303,7 @@ async fn a_leader_with_an_old_world_changes_nothing() {
         .apply(&CHECKOUT.replace("start = 2100", "start = 2099"))
         .await;
     let kept = stale
+        .part
         .operations
         .keep_schedule(errand, Some(minute(0)))
         .await;
@@ -336,7 +326,7 @@ async fn the_calendar_waits_for_what_is_paused() {
          select id, 'pause', 'because', 'ana' from experiments";
     let held = sqlx::query(hold).execute(&database.store.pool).await;
     held.unwrap();
-    daemon.world.refresh().await;
+    daemon.part.world.refresh().await;
     assert!(daemon.run(600).await.is_empty(), "held");
     assert_eq!(
         daemon.run(5_000).await,
@@ -374,7 +364,7 @@ async fn a_start_by_hand_begins_the_ramp_too_and_the_saved_world_has_it() {
     let (database, daemon) = bench(CHECKOUT).await;
     daemon.act(Verb::Start).await;
     assert_eq!(daemon.serves(), ("running", 0.1));
-    let file = snapshot::write(&daemon.world.load(), [7; 16], minute(0));
+    let file = snapshot::write(&daemon.part.world.load(), [7; 16], minute(0));
     let saved = snapshot::read(&file).unwrap().world;
     let live = saved.get(KEY).unwrap();
     assert_eq!(live.ramp, daemon.live().ramp);
@@ -386,6 +376,6 @@ async fn a_start_by_hand_begins_the_ramp_too_and_the_saved_world_has_it() {
         .replace("checkout", "signup")
         .replace("start = 2100-01-01T09:00:00Z", "");
     other.apply(&text).await;
-    let signup = Arc::clone(other.world.load().get("signup").unwrap());
+    let signup = other.part.live("signup");
     assert_eq!(signup.serving.traffic, tenth());
 }

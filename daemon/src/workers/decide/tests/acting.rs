@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bandit::experiment::{ArmId, RunState, Verb};
 use protocol::control::{AuditQuery, VerbRequest};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::*;
 use crate::operations::Caller;
 use crate::store::{audit, holds};
+use crate::workers::fixture::Part;
 
 /// The file lets it ship and close arms.
 fn acting() -> String {
@@ -22,39 +22,24 @@ fn three() -> String {
 }
 
 /// A daemon on the fixture's database.
-struct Daemon {
-    world: WorldHandle,
-    operations: Operations,
-    stop: CancellationToken,
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
+struct Daemon(Part);
 
 impl Daemon {
     async fn start(fixture: &Fixture) -> Self {
-        let store = fixture.store();
-        let (world, refresher) = WorldHandle::open(store.clone()).await.unwrap();
-        let stop = CancellationToken::new();
-        tokio::spawn(refresher.run(stop.clone()));
-        Self {
-            operations: Operations::new(store.clone(), world.clone()),
-            world,
-            stop,
-        }
+        Self(Part::start(fixture.store()).await)
     }
 
     fn live(&self) -> Arc<Live> {
-        Arc::clone(self.world.load().get("checkout").unwrap())
+        self.0.live("checkout")
     }
 
     /// Carries out what `recorded` says, if it is still so at `now`.
     async fn act(&self, recorded: &Recorded, now: DateTime<Utc>) -> Option<String> {
         let live = self.live();
-        let acted = self.operations.act_on_decision(&live, recorded, Some(now));
+        let acted = self
+            .0
+            .operations
+            .act_on_decision(&live, recorded, Some(now));
         acted.await.unwrap().map(|done| done.state)
     }
 
@@ -69,7 +54,7 @@ impl Daemon {
             actor: "ana".into(),
             via: "test".into(),
         };
-        self.operations.act(verb, request, ana).await.unwrap();
+        self.0.operations.act(verb, request, ana).await.unwrap();
     }
 }
 
@@ -122,7 +107,7 @@ async fn a_winner_is_shipped_with_all_its_traces() {
     let (first, second) = both.await;
     // The second leader finds nothing to do, or what the first was told.
     assert!([&first, &second].contains(&&Some("stopped".to_owned())));
-    one.world.refresh().await;
+    one.0.world.refresh().await;
     let live = one.live();
     let RunState::Stopped {
         shipped, by, why, ..
@@ -171,7 +156,7 @@ async fn an_arm_that_is_worse_is_quarantined_and_stays_open_once_a_person_has_op
 
     let opened = "update experiment_holds set released_at = now()";
     fixture.execute(opened).await;
-    daemon.world.refresh().await;
+    daemon.0.world.refresh().await;
     look_at(&fixture, now + hours(2)).await;
     let again = newest(&fixture).await;
     assert_eq!(again.decision.choice, Choice::KillArm { arm: red });
@@ -230,7 +215,12 @@ async fn nothing_is_done_to_what_is_paused_and_the_screen_says_why() {
     let daemon = Daemon::start(&fixture).await;
     let detail = async || {
         let clock = Clock::fake(now);
-        let reading = Reading::new(fixture.store().clone(), daemon.world.clone(), clock, SECRET);
+        let reading = Reading::new(
+            fixture.store().clone(),
+            daemon.0.world.clone(),
+            clock,
+            SECRET,
+        );
         reading.detail("checkout").await.unwrap()
     };
     let said = async || detail().await.decision.unwrap().acts.unwrap();
@@ -248,7 +238,7 @@ async fn nothing_is_done_to_what_is_paused_and_the_screen_says_why() {
     fixture
         .execute("update experiments set state = 'running', run_state = '{\"state\": \"running\", \"since\": \"2024-10-04T00:00:00Z\"}', revision = revision + 1")
         .await;
-    daemon.world.refresh().await;
+    daemon.0.world.refresh().await;
     assert_eq!(
         said().await,
         "it is not carried out meanwhile: it is held (paused by ana: latency)"
@@ -257,7 +247,7 @@ async fn nothing_is_done_to_what_is_paused_and_the_screen_says_why() {
     fixture
         .execute("update experiment_holds set released_at = now()")
         .await;
-    daemon.world.refresh().await;
+    daemon.0.world.refresh().await;
     assert!(detail().await.row.burn_in.is_some());
     assert_eq!(daemon.act(&recorded, now).await.as_deref(), Some("stopped"));
     // What is over has no split that is still even.
@@ -271,7 +261,7 @@ async fn the_worker_ships_where_the_file_lets_it_and_recommends_where_it_does_no
         let daemon = Daemon::start(&fixture).await;
         let store = fixture.store().clone();
         let lease = store.take_lease("decisions", "test").await.unwrap();
-        let (world, operations) = (daemon.world.clone(), daemon.operations.clone());
+        let (world, operations) = (daemon.0.world.clone(), daemon.0.operations.clone());
         let mut decider = Decider::new(store, world, operations);
         let lease = lease.unwrap();
         let round = decider.run(&lease).await.unwrap();
