@@ -78,7 +78,7 @@ fn verified(program: &str, script: &str, lines: &str) -> Value {
 }
 
 #[tokio::test]
-#[ignore = "needs standardwebhooks of PyPI in python3's path, and of npm in NODE_PATH"]
+#[ignore = "needs standardwebhooks of PyPI in PYTHONPATH, and of npm in NODE_PATH; .ci/run brings both and runs it"]
 async fn a_thousand_random_payloads_are_verified_by_the_official_libraries() {
     let sink = Sink::start([]).await;
     let url = Secret::new(sink.url().parse().unwrap());
